@@ -793,6 +793,7 @@ class Ai:
         field: Literal["text", "queries", "documents"] = "text",
         inputs: Mapping[str, Any] | None = None,
         concurrency: int = 8,
+        requests_per_minute: float | None = None,
         resume: types.Vectors | None = None,
         progress: bool | None = None,
         **options: Unpack[CallOptions],
@@ -811,10 +812,12 @@ class Ai:
         - `field`: `queries` or `documents` for Qwen3 Embedding, which embeds the two differently.
         - `inputs`: what each call has beside its texts, such as `{"pooling": "cls"}` or `{"truncate_inputs": True}`.
         - `concurrency`: how many calls are made at a time.
+        - `requests_per_minute`: how many are sent in a minute at most; by default the catalogue's number for the model.
         - `resume`: the `.partial` of an `EmbeddingsError`, to embed what is missing there of the same texts.
         - `progress`: True for a bar at once, False for none; by default in a terminal or a notebook, where it takes
           longer than two seconds. Needs rich.
-        - `options` are those of `run`, for each call, but for `fallback`: vectors of two models do not compare.
+        - `options` are those of `run`, for each call, but for `fallback`: vectors of two models do not compare. By
+          default a call is sent again up to five times; one refused for the rate is, beside that, with all others.
 
         Raises `InputError` and `LimitError` for a text that is sure to be refused, with its index. When a call fails,
         the others are made all the same, unless they would fail too; then `EmbeddingsError` is raised, with what is
@@ -834,6 +837,7 @@ class Ai:
             field=field,
             inputs=inputs,
             concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
             resume=resume,
             progress=progress,
             options=Secret({**hidden.value, "checks": "off"}),
@@ -847,6 +851,7 @@ class Ai:
         field: Literal["text", "queries", "documents"] = "text",
         inputs: Mapping[str, Any] | None = None,
         concurrency: int = 8,
+        requests_per_minute: float | None = None,
         resume: types.Vectors | None = None,
         progress: bool | None = None,
         **options: Unpack[CallOptions],
@@ -866,6 +871,7 @@ class Ai:
             field=field,
             inputs=inputs,
             concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
             resume=resume,
             progress=progress,
             options=Secret({**hidden.value, "checks": "off"}),

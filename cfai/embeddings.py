@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import anyio
 
 from cfai import tokens
-from cfai._config import LimitPolicy
+from cfai._config import LimitPolicy, Retry, parse_retry
 from cfai._credentials import Secret
 from cfai._display import Progress
 from cfai._errors import (
@@ -33,6 +33,7 @@ from cfai._errors import (
 )
 from cfai._json import as_sequence, find_unsendable, is_mapping
 from cfai._limits import check_text, format_warning, list_input_warnings, make_input_error
+from cfai._pacing import Turns, exceeds_rate, make_pace
 from cfai._request import quote_model
 from cfai._response import concerns_all_calls
 from cfai._warnings import InputWarning, LimitWarning, warn
@@ -43,7 +44,7 @@ TextField = Literal["text", "queries", "documents"]
 """The inputs that texts go into."""
 
 CONCURRENCY = 8
-"""Calls at a time. Of 200 ms each, eight make 2,400 a minute: the service takes 3,000 of most embedding models."""
+"""Calls at a time. Of 160 ms each, eight make the 3,000 a minute that the service takes of most embedding models."""
 
 _MAX_TEXTS = 100
 """Texts of a call where the model's schema gives no number: that of most models."""
@@ -60,21 +61,30 @@ def embed(
     field: TextField = "text",
     inputs: Mapping[str, Any] | None = None,
     concurrency: int = CONCURRENCY,
+    requests_per_minute: float | None = None,
     resume: Vectors | None = None,
     progress: bool | None = None,
     options: Secret,
 ) -> Vectors:
     """Embed texts as `Ai.embed` does. `options` are those of `run`; of the checks, `policy` has the mode."""
     _check_arguments(texts, field, concurrency, takes_async=False)
+    texts = _read_column(texts)
     state = _State(policy, model, field, inputs, resume, texts)
+    turns, once = state.make_turns(requests_per_minute, options)
     state.check_all(texts)
     state.warn()
 
-    def call(batch: _Batch) -> _Answer | Exception:
+    def call(batch: _Batch) -> _Answer | Exception | None:
         try:
-            return _read_answer(runner.run(model, state.build_inputs(batch), **options.value), batch)
+            output = turns.send(batch, lambda: runner.run(model, state.build_inputs(batch), **once.value))
+            return None if output is None else _read_answer(output, batch)
         except Exception as error:
             return error
+
+    def take(batch: _Batch, answer: _Answer | BaseException | None) -> None:
+        state.take(batch, answer, bar)
+        if state.is_stopped:
+            turns.stop()
 
     threads = _Threads(call)
     try:
@@ -82,16 +92,17 @@ def embed(
             for batch in state.split(texts):
                 if not state.is_started:
                     # Alone: most calls are the only one, and what is wrong with all shows in one.
-                    state.take(batch, call(batch), bar)
+                    take(batch, call(batch))
                     continue
                 while threads.busy >= concurrency:
-                    state.take(*threads.wait(), bar)
+                    take(*threads.wait())
                 if state.is_stopped:
                     break
                 threads.start(batch)
             while threads.busy:
-                state.take(*threads.wait(), bar)
+                take(*threads.wait())
     finally:
+        turns.stop()
         threads.close()
     return state.finish()
 
@@ -105,32 +116,41 @@ async def aembed(
     field: TextField = "text",
     inputs: Mapping[str, Any] | None = None,
     concurrency: int = CONCURRENCY,
+    requests_per_minute: float | None = None,
     resume: Vectors | None = None,
     progress: bool | None = None,
     options: Secret,
 ) -> Vectors:
     """Embed texts as `Ai.aembed` does."""
     _check_arguments(texts, field, concurrency, takes_async=True)
+    texts = _read_column(texts)
     state = _State(policy, model, field, inputs, resume, texts)
+    turns, once = state.make_turns(requests_per_minute, options)
     await anyio.to_thread.run_sync(state.check_all, texts)
     state.warn()
     slots = anyio.Semaphore(concurrency)
 
-    async def call(batch: _Batch) -> _Answer | Exception:
+    async def call(batch: _Batch) -> _Answer | Exception | None:
         try:
-            return _read_answer(await runner.arun(model, state.build_inputs(batch), **options.value), batch)
+            output = await turns.asend(batch, lambda: runner.arun(model, state.build_inputs(batch), **once.value))
+            return None if output is None else _read_answer(output, batch)
         except Exception as error:
             return error
 
+    def take(batch: _Batch, answer: _Answer | Exception | None) -> None:
+        state.take(batch, answer, bar)
+        if state.is_stopped:
+            turns.stop()
+
     async def call_beside(batch: _Batch) -> None:
-        state.take(batch, await call(batch), bar)
+        take(batch, await call(batch))
         slots.release()
 
     with Progress("Embedding", state.total, shown=progress) as bar:
         async with aclosing(state.asplit(texts)) as batches, anyio.create_task_group() as group:
             async for batch in batches:
                 if not state.is_started:
-                    state.take(batch, await call(batch), bar)
+                    take(batch, await call(batch))
                     continue
                 await slots.acquire()
                 if state.is_stopped:
@@ -148,6 +168,8 @@ class _Batch:
     """The place of each among all texts."""
     tokens: int = 0
     """How many they are at most."""
+    turn: float = 0.0
+    """When it was sent last."""
 
 
 class _Answer(NamedTuple):
@@ -198,6 +220,8 @@ class _State:
 
         self._batch = _Batch()
         self._read = self._failed = self._failures_in_a_row = 0
+        self._reading_error: Exception | None = None
+        """What the iterable of the texts raised."""
         self._error: BaseException | None = None
         """The failure that is told: the one that stopped the work, or else the first."""
         self._warning: tuple[str, type[Warning]] | None = None
@@ -234,6 +258,7 @@ class _State:
                 if self.is_stopped:
                     return
         except Exception as error:
+            self._reading_error = error
             self._fail(0, error, stops=True)
         if self._batch.texts and not self.is_stopped:
             yield self._batch
@@ -251,6 +276,7 @@ class _State:
                 if self.is_stopped:
                     return
         except Exception as error:
+            self._reading_error = error
             self._fail(0, error, stops=True)
         if self._batch.texts and not self.is_stopped:
             yield self._batch
@@ -259,9 +285,18 @@ class _State:
         """Return the inputs of a call."""
         return {**self._inputs, self._field: batch.texts}
 
-    def take(self, batch: _Batch, answer: _Answer | BaseException, bar: Progress) -> None:
-        """Keep what a call came to, and show how far the work is."""
+    def make_turns(self, requests_per_minute: float | None, options: Secret) -> tuple[Turns, Secret]:
+        """Return what sends the calls, and the options of one attempt. Raises `ConfigurationError`."""
+        pace = make_pace(self._entry, requests_per_minute)
+        retry = parse_retry(options.value.get("max_retries", Retry(max_retries=5)))
+        turns = Turns(pace, retry, rejects_if_busy=bool(options.value.get("reject_if_busy")))
+        return turns, Secret({**options.value, "max_retries": 0})
+
+    def take(self, batch: _Batch, answer: _Answer | BaseException | None, bar: Progress) -> None:
+        """Keep what a call came to, `None` if it was not made, and show how far the work is."""
         self.is_started = True
+        if answer is None:
+            return
         if isinstance(answer, _Answer) and self._numbers and answer.dimensions != self._dimensions:
             problem = f"the vectors have {answer.dimensions} numbers, those before had {self._dimensions}"
             answer = _make_answer_error(problem, batch, answer.meta)
@@ -269,7 +304,8 @@ class _State:
             self._store(batch, answer)
         else:
             # The texts were checked: what is wrong with the inputs is in those that all calls have.
-            self._fail(len(batch.texts), answer, stops=isinstance(answer, InputError) or concerns_all_calls(answer))
+            stops = isinstance(answer, InputError) or concerns_all_calls(answer) or exceeds_rate(answer)
+            self._fail(len(batch.texts), answer, stops=stops)
         bar.update(self._done + self._failed, failed=self._failed, cost=self._sums[2])
 
     def finish(self) -> Vectors:
@@ -282,10 +318,15 @@ class _State:
         if not self._done:
             raise self._error
         missing = [index for index in range(count) if not self._has(index)]
-        first = f", the first is `texts[{missing[0]}]`" if missing else ""  # none, if what gives the texts failed
+        kind = "" if isinstance(self._error, CfaiError) else f"{type(self._error).__name__}: "
+        cause = f"{kind}{self._error}".rstrip(".")
+        if self._error is self._reading_error:
+            problem = f"`texts` raised {cause}, after {self._read:,} texts"
+        else:
+            problem = f"{len(missing):,} of {count:,} texts have no vector, the first is `texts[{missing[0]}]`: {cause}"
         raise EmbeddingsError(
-            f"{len(missing):,} of {count:,} texts have no vector{first}: {str(self._error).rstrip('.')}. "
-            "The others are in `.partial`: embed again with resume=error.partial, which sends those that are missing",
+            f"{problem}. The vectors that are there are in `.partial`: embed again with "
+            "resume=error.partial, which sends the texts that are missing",
             partial=vectors,
             missing=missing,
             model=self._model,
@@ -377,13 +418,13 @@ class _State:
 class _Threads:
     """Threads that make calls. Nobody waits for them: they are daemons, so that Ctrl-C ends a program at once."""
 
-    def __init__(self, call: Callable[[_Batch], _Answer | Exception]) -> None:
+    def __init__(self, call: Callable[[_Batch], _Answer | Exception | None]) -> None:
         self.busy: int = 0
         """How many calls are on their way."""
         self._call = call
         self._count: int = 0
         self._waiting: SimpleQueue[_Batch | None] = SimpleQueue()
-        self._ended: SimpleQueue[tuple[_Batch, _Answer | BaseException]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[_Batch, _Answer | BaseException | None]] = SimpleQueue()
 
     def start(self, batch: _Batch) -> None:
         """Make a call in a thread that is free, or in a new one."""
@@ -393,7 +434,7 @@ class _Threads:
         self.busy += 1
         self._waiting.put(batch)
 
-    def wait(self) -> tuple[_Batch, _Answer | BaseException]:
+    def wait(self) -> tuple[_Batch, _Answer | BaseException | None]:
         """Wait for a call to end, whichever is first."""
         ended = self._ended.get()
         self.busy -= 1
@@ -459,9 +500,10 @@ def _check_arguments(texts: object, field: object, concurrency: object, *, takes
     """Raise `InputError` for what are no texts, and `ConfigurationError` for options that cannot work."""
     kind = type(texts).__name__
     has_columns = is_mapping(texts) or hasattr(texts, "columns")  # it iterates their names
+    is_scalar = getattr(texts, "shape", None) == ()  # an array of numpy without a dimension
     if isinstance(texts, AsyncIterable) and not takes_async:
         raise InputError(f"`texts` must be an iterable, got {kind}, which is asynchronous: call `aembed`")
-    if isinstance(texts, str | bytes) or has_columns or not isinstance(texts, Iterable | AsyncIterable):
+    if isinstance(texts, str | bytes) or has_columns or not isinstance(texts, Iterable | AsyncIterable) or is_scalar:
         advice = (
             ": pass its values, or one column of it"
             if has_columns
@@ -474,6 +516,11 @@ def _check_arguments(texts: object, field: object, concurrency: object, *, takes
         raise ConfigurationError(f"`field` must be one of {', '.join(get_args(TextField))}, got {field!r}")
     if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
         raise ConfigurationError(f"`concurrency` must be a number of 1 or more, got {concurrency!r}")
+
+
+def _read_column(texts: Any) -> Any:
+    """Return the strings of a column of pyarrow, which iterates values of its own; anything else as it is."""
+    return texts.to_pylist() if hasattr(texts, "to_pylist") else texts
 
 
 def _check_inputs(inputs: Any) -> dict[str, Any]:

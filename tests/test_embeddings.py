@@ -7,15 +7,18 @@ import os
 import pickle
 import signal
 import threading
+import time
 import tracemalloc
 from array import array
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from functools import partial
 from math import isnan
+from types import SimpleNamespace
 from typing import Any
 
 import anyio.lowlevel
+import anyio.to_thread
 import httpx
 import numpy as np
 import pytest
@@ -25,6 +28,7 @@ from cfai import (
     APIResponseValidationError,
     AuthenticationError,
     BadRequestError,
+    CapacityError,
     ConfigurationError,
     ContextLengthError,
     EmbeddingsError,
@@ -35,6 +39,7 @@ from cfai import (
 )
 from cfai._config import LimitPolicy
 from cfai._credentials import Secret
+from cfai._pacing import Turns
 from cfai.embeddings import aembed, embed
 from cfai.local import Emulator
 from cfai.types import Embeddings, Vectors
@@ -73,8 +78,10 @@ def answer_with(service: Service, answer: Callable[[list[str]], Any] | None = No
     service.router.route().mock(side_effect=reply)
 
 
-def fail(status: int, code: int) -> httpx.Response:
-    return httpx.Response(status, json={"success": False, "errors": [{"code": code, "message": "it failed"}]})
+def fail(status: int, code: int, retry_after: int | None = None) -> httpx.Response:
+    headers = {} if retry_after is None else {"retry-after": str(retry_after)}
+    body = {"success": False, "errors": [{"code": code, "message": "it failed"}]}
+    return httpx.Response(status, json=body, headers=headers)
 
 
 def sent(service: Service) -> list[list[str]]:
@@ -145,6 +152,7 @@ def test_any_iterable_of_strings_is_taken(caller: Caller, service: Service) -> N
         "generator": (text for text in ("0", "1")),
         "array": np.array(["0", "1"]),
         "keys": {"0": 1, "1": 2}.keys(),
+        "a column of pyarrow": Column(["0", "1"]),
     }
     for name, texts in rows.items():
         with row(name):
@@ -209,6 +217,7 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (InputError, f"{texts_must} dict: pass its values", {"a": "b"}, {}),
         (InputError, f"{texts_must} Frame: pass its values, or one column", Frame(), {}),
         (InputError, f"{texts_must} int", 5, {}),
+        (InputError, f"{texts_must} ndarray", np.array("a"), {}),
         (InputError, "`texts[2]` must be a string, got NoneType", ["a", "b", None], {}),
         (InputError, "`texts[0]` must be a string, got ndarray", np.array([["a"]]), {}),
         (InputError, "`texts[1]` must not be empty", ["a", ""], {}),
@@ -216,6 +225,7 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (ContextLengthError, "`texts[1]` must have at most 512 tokens in each text", ["a", "a, " * 700], {}),
         (ConfigurationError, "`concurrency` must be a number of 1 or more, got 0", ["a"], {"concurrency": 0}),
         (ConfigurationError, "`concurrency` must be a number of 1 or more, got True", ["a"], {"concurrency": True}),
+        (ConfigurationError, "`requests_per_minute` must be 1 or more, or", ["a"], {"requests_per_minute": 0}),
         (ConfigurationError, "`field` must be one of text, queries, documents, got 'query'", ["a"], {"field": "query"}),
         (ConfigurationError, "`resume` must be the `.partial` of an EmbeddingsError, got list", ["a"], {"resume": []}),
         (ConfigurationError, f"`resume` must be of {BASE}, got vectors of {M3}", ["a"], {"resume": other}),
@@ -248,6 +258,19 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         with pytest.raises(InputError, match="which is asynchronous: call `aembed`"):
             caller.ai.embed(BASE, generate())  # type: ignore[arg-type]
     assert service.requests == []
+
+
+class Column:
+    """A column, as pyarrow has it: it iterates values that are no strings."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self.texts = texts
+
+    def __iter__(self) -> Iterator[object]:
+        return iter([object()])
+
+    def to_pylist(self) -> list[str]:
+        return self.texts
 
 
 class Frame:
@@ -393,6 +416,52 @@ def test_many_failures_in_a_row_stop_the_work(caller: Caller, service: Service) 
 
 
 @SYNC_AND_ASYNC
+def test_too_many_requests_let_all_calls_wait_and_none_fails_for_them(caller: Caller, service: Service) -> None:
+    refused: set[str] = set()
+
+    def refuse_once(texts: list[str]) -> httpx.Response | None:
+        if len(service.requests) > 1 and texts[0] not in refused:
+            refused.add(texts[0])
+            return fail(429, 3021, retry_after=0)
+        return None
+
+    answer_with(service, refuse_once)
+    texts = [str(number) for number in range(2000)]
+    vectors = run_embed(caller, BASE, texts, max_retries=0)
+    assert [vector[0] for vector in vectors] == [*range(2000)]
+    assert (len(refused), len(service.requests)) == (19, 20 + 19)
+
+
+@SYNC_AND_ASYNC
+def test_a_rate_that_is_refused_for_hours_stops_the_work_and_what_is_done_is_kept(
+    caller: Caller, service: Service
+) -> None:
+    answer_with(service, lambda texts: fail(429, 3021, retry_after=86_400) if int(texts[0]) >= 1000 else None)
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, map(str, range(100_000)), concurrency=2)
+    assert caught.value.retry_after == 86400
+    assert len(service.requests) <= 12
+    assert caught.value.missing[0] == 1000
+
+
+@SYNC_AND_ASYNC
+def test_a_call_that_meets_a_busy_model_is_made_again_up_to_five_times(caller: Caller, service: Service) -> None:
+    left = {"0": 6, "100": 7, "200": 0}
+
+    def answer(texts: list[str]) -> httpx.Response | None:
+        left[texts[0]] -= 1
+        if left[texts[0]] == 2:
+            return fail(429, 3021, retry_after=0)  # is none of the five
+        return fail(429, 3040, retry_after=0) if left[texts[0]] >= 0 else None
+
+    answer_with(service, answer)
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, NUMBERS)
+    assert caught.value.missing == [*range(100, 200)]
+    assert len(service.requests) == 7 + 7 + 1
+
+
+@SYNC_AND_ASYNC
 def test_a_bad_text_of_an_iterator_is_left_out_and_told_at_the_end(caller: Caller, service: Service) -> None:
     answer_with(service)
     texts: list[Any] = [*NUMBERS]
@@ -429,7 +498,9 @@ def test_an_error_of_the_iterable_keeps_what_is_done(caller: Caller, service: Se
     assert caught.value.missing == [*range(200, 250)]
     assert isinstance(caught.value.__cause__, OSError)
     done = run_embed(caller, BASE, NUMBERS)
-    with pytest.raises(EmbeddingsError, match=r"^0 of 250 texts have no vector: the disk is gone") as caught:
+    with pytest.raises(
+        EmbeddingsError, match=r"^`texts` raised OSError: the disk is gone, after 250 texts\. "
+    ) as caught:
         run_embed(caller, BASE, read(250), resume=done)
     assert (caught.value.missing, caught.value.partial.data) == ([], done.data)
 
@@ -553,6 +624,13 @@ async def aembed_with(runner: Any, texts: Any, **options: Any) -> Vectors:
     return await aembed(runner, LimitPolicy(), BASE, texts, options=Secret({}), **options)
 
 
+def embed_on(backend: str | None, runner: Any, texts: Any, **options: Any) -> Vectors:
+    """Embed with `embed`, or with `aembed` on an event loop of this kind."""
+    if backend is None:
+        return embed_with(runner, texts, **options)
+    return anyio.run(partial(aembed_with, runner, texts, **options), backend=backend)
+
+
 def count_read(runner: StandIn, read: list[int], ahead: list[int]) -> Iterator[str]:
     """Give texts, and note how far they are ahead of the calls that were made."""
     for number in range(3100):
@@ -609,6 +687,64 @@ def test_tasks_make_as_many_calls_as_are_allowed_and_read_little_ahead(backend: 
         assert max(ahead) <= 3 * 100 + 101
 
     anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+def test_calls_keep_to_the_rate_of_the_model_or_to_the_one_given(
+    monkeypatch: pytest.MonkeyPatch, backend: str | None
+) -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+
+    def wait(self: Turns, seconds: float) -> None:
+        clock.now += seconds
+
+    async def await_(self: Turns, seconds: float) -> None:
+        wait(self, seconds)
+
+    monkeypatch.setattr("cfai._pacing.turns.time", clock)
+    monkeypatch.setattr(Turns, "_sleep", wait)
+    monkeypatch.setattr(Turns, "_asleep", await_)
+    rows: list[tuple[dict[str, Any], float]] = [
+        ({}, 59 * 61 / 3000),  # 360 calls, of which 300 may go at once, and the first after these
+        ({"requests_per_minute": 10}, 359 * 6.1),
+        ({"requests_per_minute": float("inf")}, 0.0),
+    ]
+    for options, seconds in rows:
+        clock.now = 0.0
+        with row(options):
+            vectors = embed_on(backend, StandIn(), map(str, range(36_000)), **options)
+            assert (vectors.calls, clock.now) == (360, pytest.approx(seconds, abs=0.1))
+
+
+class Busy(StandIn):
+    """Have one call wait for another attempt, while another meets what all would meet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = threading.Event()
+
+    def run(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+        if inputs["text"][0] == "100":
+            self.waits.set()
+            raise CapacityError("busy", retryable=True, retry_after=60.0)
+        if inputs["text"][0] == "200":
+            assert self.waits.wait(LONG)
+            raise AuthenticationError("no")
+        return super().run(model, inputs)
+
+    async def arun(self, model: str, inputs: Any, **options: Any) -> Embeddings:
+        return await anyio.to_thread.run_sync(self.run, model, inputs)
+
+
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+def test_a_call_that_waits_for_another_attempt_waits_no_longer_than_the_work(backend: str | None) -> None:
+    started, runner = time.monotonic(), Busy()
+    with pytest.raises(EmbeddingsError) as caught:
+        embed_on(backend, runner, NUMBERS)
+    assert isinstance(caught.value.__cause__, AuthenticationError)
+    assert caught.value.missing == [*range(100, 250)]
+    assert time.monotonic() - started < LONG
+    assert runner.calls == 1
 
 
 @BACKENDS

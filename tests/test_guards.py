@@ -38,7 +38,7 @@ ORDER = (
     ("_response",),
     ("_transport",),
     ("_streaming",),
-    ("_display",),
+    ("_display", "_pacing"),
     ("chat", "embeddings", "fallback", "many", "structured", "tools"),
     ("_client_overloads", "_client"),
     ("__init__",),
@@ -48,7 +48,7 @@ ORDER = (
 )
 """Every room, and the rooms that it may import from: those of its own row, and of the rows before it."""
 
-PRIVATE_ROOMS = ("_limits", "_request", "_response", "_transport", "_streaming", "_display")
+PRIVATE_ROOMS = ("_limits", "_request", "_response", "_transport", "_streaming", "_display", "_pacing")
 """Rooms that others import by their package, not by a module inside it."""
 
 

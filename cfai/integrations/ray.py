@@ -1,7 +1,6 @@
 """Ray Data: embeddings and answers for any number of rows, by many workers, at one rate that the cluster shares.
 
-A dataset goes in and one comes out, by Ray's own `map_batches`; nothing is called until it is written. With Ray's
-`CheckpointConfig` a job that broke off goes on where it was: see docs/scale.md.
+A dataset goes in and one comes out, by its own `map_batches`; nothing is called until it is written. See docs/scale.md.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import cfai
 from cfai import Ai, BadRequestError, ConfigurationError, InputError, LimitError, PermissionDeniedError, models
 from cfai._credentials import Secret
 from cfai._lazy import explain_missing
+from cfai._pacing import exceeds_rate
 from cfai._response import concerns_all_calls
 from cfai._transport import compute_retry_pause
 from cfai.models.schemas import get_schema
@@ -75,26 +75,26 @@ class Worker:
             cost = None if output.meta.cost is None else output.meta.cost / len(rows)
             return [(value, cost, None) for value, _ in zip(self._read(output), rows, strict=True)]
         except Exception as error:  # of the caller's functions too: one odd row in a million is not to end the job
-            if concerns_all_calls(error) or isinstance(error, ray.exceptions.RayError):
+            if concerns_all_calls(error) or exceeds_rate(error) or isinstance(error, ray.exceptions.RayError):
                 raise
-            half = len(rows) // 2
-            if half and isinstance(error, BadRequestError | PermissionDeniedError | InputError | LimitError):
-                return self._answer(rows[:half]) + self._answer(rows[half:])
+            if len(rows) > 1 and isinstance(error, BadRequestError | PermissionDeniedError | InputError | LimitError):
+                return self._answer(rows[: len(rows) // 2]) + self._answer(rows[len(rows) // 2 :])
             return [(None, None, f"{type(error).__name__}: {error}")] * len(rows)
 
     def _run(self, inputs: Any) -> Any:
         """Run the model. Every request waits for its time, also one that is sent again."""
-        attempts, hold = 0, 0.0
+        attempts, refusals, hold = 0, 0, 0.0
         while True:
             time.sleep(ray.get(self._rate.reserve.remote(self._pace, hold)))
             try:
                 return self._ai.run(inputs=inputs, max_retries=0, **self._options)
             except cfai.CfaiError as error:
-                if type(error) is cfai.RateLimitError:  # by the minute: it was not run, and all have to wait
-                    hold = error.retry_after or 15.0
-                    continue
-                attempts, hold = attempts + 1, 0.0
-                pause = compute_retry_pause(_RETRY, attempts, error)
+                if exceeds_rate(error):  # it was not run, and all have to wait
+                    refusals, hold = refusals + 1, error.retry_after or 15.0
+                    pause = 0.0 if refusals < 20 and hold <= 600.0 else None
+                else:
+                    attempts, hold = attempts + 1, 0.0
+                    pause = compute_retry_pause(_RETRY, attempts, error)
                 if pause is None:
                     raise
             time.sleep(pause)
@@ -123,8 +123,8 @@ def run(dataset: Any, model: str, make_inputs: Any, *, read: Any = attrgetter("t
     - `make_ai`: makes a worker's client, in the worker. By default `Ai`, with the credentials of its environment.
     - The other `options` are those of `Ai.run`.
 
-    A row that failed, after retries, has an `error` alone. Errors of credentials, account, model and quota end the job,
-    since all rows would meet them. Raises `ConfigurationError` for what cannot work.
+    A row that failed, after retries, has an `error` alone. Errors that all rows would meet end the job: of credentials,
+    account, model and quota; of the rate after twenty refusals, or one for ten minutes. Raises `ConfigurationError`.
     """
     steps: Steps = lambda rows: make_inputs(rows[0]), lambda output: [str(read(output))]
     return _map(dataset, model, None, 1, steps, **options)

@@ -1,8 +1,8 @@
 """Thousands of calls of one model: in their turn, resumed after a crash, within a budget.
 
 A `Job` reads inputs and gives rows. `_work` decides what is read, begun and given next, `_sender` sends one row and
-sends it again where that is safe, in the turns that `_pace` gives. `_journal` keeps what was answered, `_budget` knows
-what it costs at most.
+sends it again where that is safe, in the turns of a `Pace`. `_journal` keeps what was answered, `_budget` knows what it
+costs at most.
 """
 
 from cfai.many._job import AsyncJob, Job

@@ -23,10 +23,10 @@ from cfai._errors import (
     RateLimitError,
 )
 from cfai._json import is_mapping
+from cfai._pacing import Pace
 from cfai._response import concerns_all_calls
 from cfai._transport import compute_retry_pause
 from cfai.many._journal import Journal
-from cfai.many._pace import Pace
 from cfai.many._report import Row
 from cfai.types import Meta, Runner
 

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sized
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Any, Generic, TypeVar
 
 from cfai import models
@@ -14,11 +13,11 @@ from cfai._config import Retry, parse_retry
 from cfai._credentials import Secret, describe
 from cfai._display import Progress
 from cfai._errors import ConfigurationError
+from cfai._pacing import make_pace
 from cfai._request import quote_model
 from cfai._warnings import BudgetWarning, warn
 from cfai.many._budget import Budget
 from cfai.many._journal import Journal, make_key
-from cfai.many._pace import Pace
 from cfai.many._report import JobReport, Row, describe_cause
 from cfai.many._sender import Item, Sender
 from cfai.types import Runner
@@ -45,7 +44,6 @@ class JobOptions:
     def check(self) -> None:
         """Raise `ConfigurationError` for what cannot work."""
         _check_number("concurrency", self.concurrency, 1, "a number of 1 or more", int)
-        _check_number("requests_per_minute", self.requests_per_minute, 1, "1 or more, or math.inf for no pacing")
         _check_number("max_cost", self.max_cost, 0, "0 or more US dollars")
 
 
@@ -62,14 +60,12 @@ class Work(Generic[T]):
     def __init__(self, runner: Runner, model: str, inputs: Any, options: JobOptions, call_options: Secret) -> None:
         quote_model(model)
         options.check()
-        entry = models.catalogue().get(model)
-        rate = options.requests_per_minute or (entry.requests_per_minute if entry else None) or inf
         retry: Any = call_options.value.get("max_retries", Retry(max_retries=5))
         fallback = call_options.value.get("fallback")
         self.options = options
         self._model = model
         self._budget = Budget(model, options.max_cost, output_type=options.output_type, fallback=fallback)
-        self._pace = Pace(rate)
+        self._pace = make_pace(models.catalogue().get(model), options.requests_per_minute)
         self.sender = Sender(
             runner,
             model,

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import respx
 
-from cfai import Ai, AuthenticationError, ConfigurationError, NotFoundError, QuotaExceededError
+from cfai import Ai, AuthenticationError, ConfigurationError, NotFoundError, QuotaExceededError, RateLimitError
 from cfai.local import Emulator, Fault
 from tests.conftest import ACCOUNT, TOKEN, row
 
@@ -214,6 +214,16 @@ def test_a_request_too_many_holds_all_and_never_fails_its_row(stages: Any, ray: 
     assert done.error == [None]
     assert [hold for _, hold in ray.reserved] == [0.0, *[15.0] * 12, 2.0, 0.0]
     assert {pace for pace, _ in ray.reserved} == {300}
+
+
+def test_a_rate_that_is_refused_for_long_ends_the_job(stages: Any, ray: Ray, local: Emulator) -> None:
+    hours, again = Fault(status=429, code=3021, retry_after=86_400), Fault(status=429, code=3021, retry_after=600)
+    local.script([hours, *[again] * 20])
+    for count in (1, 20):
+        ray.reserved.clear()
+        with row(count), pytest.raises(RateLimitError, match="3021"):
+            stages.run(Dataset(Table(text=["x"])), GLM, lambda row: {"prompt": row["text"]}, make_ai=local.ai)
+        assert len(ray.reserved) == count
 
 
 def test_a_row_is_given_up_after_eight_retries(stages: Any, local: Emulator) -> None:

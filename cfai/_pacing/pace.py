@@ -5,6 +5,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from math import inf, isfinite
+from typing import Any
+
+from cfai._credentials import describe
+from cfai._errors import ConfigurationError
+from cfai.models import Model
 
 _WINDOW = 61.0
 """Seconds. Requests are not equally long on their way: a second more than a minute lets none of them come too early."""
@@ -80,3 +85,12 @@ class Pace:
         """Take over turns of the last minute that another process was given."""
         with self._lock:
             self._turns.extend(sorted(turns))
+
+
+def make_pace(model: Model | None, requests_per_minute: float | None) -> Pace:
+    """Return the pace of a model, or the one given. Raises `ConfigurationError` for what is none."""
+    given: Any = requests_per_minute
+    if given is not None and (not isinstance(given, int | float) or isinstance(given, bool) or not given >= 1):
+        must_be = "`requests_per_minute` must be 1 or more, or math.inf for no pacing"
+        raise ConfigurationError(f"{must_be}, got {describe(given)}")
+    return Pace(given or (model and model.requests_per_minute) or inf)

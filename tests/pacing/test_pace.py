@@ -9,7 +9,7 @@ from math import inf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfai.many._pace import Pace
+from cfai._pacing import Pace
 from tests.conftest import row
 
 MINUTE = 60.0
