@@ -23,6 +23,7 @@ from pyarrow import parquet
 
 from cfai.local import Emulator, Fault
 
+ROOT = Path(__file__).parents[1]
 SMALL = "@cf/baai/bge-small-en-v1.5"
 GLM = "@cf/zai-org/glm-4.7-flash"
 LONG = 240.0
@@ -255,9 +256,26 @@ def test_two_jobs_of_a_cluster_share_one_rate(local: Emulator, job: Job) -> None
     assert times[-1] - times[0] > 79 * 0.1 - 0.5
 
 
+def test_the_example_embeds_files_and_says_what_it_cost(local: Emulator, job: Job) -> None:
+    job.write_rows(400, lambda row: None if row == 7 else f"text number {row}")
+    command = [sys.executable, str(ROOT / "examples" / "ray_embeddings.py"), "rows", "text", "vectors"]
+    done = subprocess.run(command, cwd=job.folder, capture_output=True, text=True, timeout=LONG)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"400 rows, 1 failed, \$0\.0\d+\n", done.stdout)
+    rows = parquet.read_table(job.folder / "vectors").to_pylist()
+    assert sum(len(row["embedding"] or []) == 1024 for row in rows) == 399
+
+
+def test_a_rate_that_is_refused_for_hours_ends_the_job(local: Emulator, job: Job) -> None:
+    local.random_faults(1.0, scenarios=[Fault(status=429, code=3021, retry_after=86_400)])
+    job.write_rows(400)
+    assert job.start(EMBED).wait(LONG) != 0
+    assert "RateLimitError" in job.log
+
+
 BLOCKS = re.findall(
     r"^<!-- not run: .*? -->\n+```python\n(.*?)^```$",
-    (Path(__file__).parents[1] / "docs" / "scale.md").read_text("utf-8"),
+    (ROOT / "docs" / "scale.md").read_text("utf-8"),
     re.DOTALL | re.MULTILINE,
 )
 OUTPUTS = {"vectors": 400, "labels": 50, "dask-vectors": 400, "spark-vectors": 400}

@@ -4,20 +4,25 @@ network. The small model's words are its own; what is looked at is what stands a
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
 
+import cfai.local
 from cfai import Ai, InferenceUpstreamError
 from cfai.local import Emulator, LlamaCpp
-from cfai.local.engines import fetch_model
+from cfai.local.engines import fetch_model, load_small_model
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 FAMILIES = [
@@ -107,6 +112,34 @@ def test_a_prompt_beyond_the_model_s_own_window_is_refused(ai: Ai) -> None:
     with pytest.raises(InferenceUpstreamError, match="exceeds the available context size") as caught:
         ai.run(GLM, {"prompt": "word " * 20_000})
     assert caught.value.status_code == 400
+
+
+def test_the_agent_does_all_but_look_at_a_picture_which_such_a_model_cannot(tmp_path: Path) -> None:
+    program = (Path(__file__).parents[1] / "tests" / "programs" / "agent.py").read_text("utf-8")
+    (look,) = (line for line in program.splitlines() if "r.png" in line)
+    (tmp_path / "r.png").write_bytes(Path(cfai.local.__path__[0], "emulator", "media", "picture.png").read_bytes())
+    with Emulator(engine=load_small_model()) as local:
+        environment = {
+            **os.environ,
+            "CLOUDFLARE_API_BASE_URL": local.base_url,
+            "CLOUDFLARE_ACCOUNT_ID": local.account_id,
+            "CLOUDFLARE_API_TOKEN": local.api_token,
+        }
+        run = partial(subprocess.run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+        (tmp_path / "agent.py").write_text(program)
+        whole = run([sys.executable, "agent.py"])
+        blind = run([sys.executable, "-c", program.replace(look, "")])
+    assert whole.returncode == 1
+    assert look in whole.stderr, "the line that it ended in"
+    assert "3030 UpstreamRejected" in whole.stderr
+    assert "image input is not supported" in whole.stderr
+    assert blind.returncode == 0, blind.stderr
+    # Its grammar makes it keep to the schema. It has never called the tool by itself, and answers without.
+    assert re.match(r"\S.* \d+\n", blind.stdout)
+    assert re.search(r" [1-5] \d+ \S+$", blind.stdout, re.MULTILINE), "rounds, tokens and US dollars"
+    history = json.loads((tmp_path / "chat.json").read_text("utf-8"))["messages"]
+    assert [message["role"] for message in history] == ["system", "user", "assistant", "user", "assistant"]
+    assert blind.stdout.endswith(history[-1]["content"])
 
 
 def play(*arguments: str) -> str:

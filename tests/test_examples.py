@@ -144,7 +144,9 @@ def test_the_cost_of_several_models_is_printed_with_what_all_of_it_came_to(run: 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
     others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
-    assert {path.name for path in EXAMPLES.glob("*.py")} == others | TASKS.keys(), "each is tested here"
+    elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
+    found = {path.name for path in EXAMPLES.glob("*.py")}
+    assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
     run(name)
     assert local.requests[0].inputs == {"prompt": "Where is New York?", "stream": True}
     out, err = run(name, "Where", "is", "Oslo?")
