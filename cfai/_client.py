@@ -726,6 +726,7 @@ class Ai:
         _check_call_options("run_many", hidden, ManyOptions)
         from cfai.many import Job, JobOptions
 
+        hidden.value.setdefault("checks", self._config.limit_policy.mode)
         settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
         return Job(self, model, inputs, settings, hidden)
 
@@ -782,6 +783,7 @@ class Ai:
         _check_call_options("arun_many", hidden, ManyOptions)
         from cfai.many import AsyncJob, JobOptions
 
+        hidden.value.setdefault("checks", self._config.limit_policy.mode)
         settings = JobOptions(concurrency, requests_per_minute, ordered, journal, max_cost, progress, output_type)
         return AsyncJob(self, model, inputs, settings, hidden)
 

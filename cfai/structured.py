@@ -428,7 +428,7 @@ def _make_error(
     retries = answer.meta.output_retries
     times = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     reasons = "; ".join(misfit.describe())
-    return OutputValidationError(
+    error = OutputValidationError(
         f"the answer of {model} does not fit {output_format.name}{times}: {reasons}. {ending}. Its text is in `.text`",
         text=answer.text,
         errors=cast("list[dict[str, Any]]", misfit.errors),
@@ -437,6 +437,8 @@ def _make_error(
         status_code=answer.meta.status_code,
         request_id=answer.meta.request_id,
     )
+    error.meta = answer.meta
+    return error
 
 
 class _StructuredCall:

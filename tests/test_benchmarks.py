@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Generator
 
 import pytest
-from benchmarks import calls, embeddings, growth, streaming
+from benchmarks import calls, embeddings, growth, many, streaming
 from benchmarks.clients import AsyncCfai, check_texts, get_text, running_server, texts_in
 from benchmarks.measure import Report, Target, in_turns
 from benchmarks.server import answer, event, prepared, trailer, words
@@ -101,12 +101,14 @@ def test_each_table_has_a_figure_for_every_target(server: str, capsys: pytest.Ca
     calls.small(report, server, 1, times=1)
     calls.limits(report, server, 1, times=1, kilobytes=(1, 2))
     embeddings.vectors(report, server, 1)
+    many.overhead(report, server, 1, count=20)
+    many.growth(report, server, 1, counts=(20, 200))
     growth.one_event(report, server, 1, megabytes=1)
     growth.many_tokens(report, server, 1, count=1000)
     printed = capsys.readouterr().out
     assert "target ≤ 1.35" in printed
     assert "time to first token" in printed
-    assert len(report.met) + len(report.missed) == 8 + 8 + 12 + 8 + 8 + 3 + 5 + 1 + 1
+    assert len(report.met) + len(report.missed) == 8 + 8 + 12 + 8 + 8 + 3 + 5 + 2 + 1 + 1
 
 
 def _join_chunks(pieces: list[bytes]) -> bytes:

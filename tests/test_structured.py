@@ -423,8 +423,9 @@ def test_the_cost_is_that_of_each_answer_by_its_own_source(caller: Caller, servi
 def test_an_error_between_the_answers_knows_what_they_took(caller: Caller, service: Service) -> None:
     told = {**native("no"), "usage": {"prompt_tokens": 10, "completion_tokens": 5, "neurons": 2}}
     service.answers(service.result(told), service.error(400, 5006))
-    with pytest.raises(BadRequestError) as caught:
+    with pytest.raises(OutputValidationError) as caught:
         caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+    assert isinstance(caught.value.__cause__, BadRequestError)
     assert (caught.value.meta.usage.total_tokens, caught.value.meta.neurons) == (15, 2)
     with pytest.raises(BadRequestError) as caught:
         caller.run(LLAMA, {"prompt": "x"}, output_type=City)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from . import __doc__ as description
-from . import calls, crowd, embeddings, growth, imports, streaming
+from . import calls, crowd, embeddings, growth, imports, many, streaming
 from .clients import running_server
 from .measure import Report
 
@@ -18,6 +18,7 @@ GROUPS: dict[str, tuple[Callable[[Report, str, int], None], ...]] = {
     "import": (imports.cold, imports.construction),
     "calls": (calls.small,),
     "embeddings": (embeddings.vectors,),
+    "many": (many.overhead, many.growth),
     "limits": (calls.limits,),
     "growth": (growth.one_event, growth.many_tokens),
     "crowd": (crowd.streams,),

@@ -28,18 +28,22 @@ class Progress:
         self._task: Any = None
 
     def __enter__(self) -> Self:
+        self._started = time.monotonic()
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
 
-    def update(self, done: int, *, failed: int = 0, cost: float | None = None) -> None:
-        """Tell how many items are done in all, how many of these failed, and what they cost in US dollars so far."""
+    def update(self, done: int, *, failed: int = 0, skipped: int = 0, cost: float | None = None) -> None:
+        """Tell how many items are done in all, and what they cost in US dollars so far.
+
+        Of those that are done, so many `failed`, and so many were done before and `skipped`: the rate is without these.
+        """
         bar = self._bar or self._start()
         if bar is None:
             return
-        rate = done / max(time.monotonic() - self._started, 1e-6)
+        rate = (done - skipped) / max(time.monotonic() - self._started, 1e-6)
         facts = [f"{rate:,.1f}/s"]
         if cost is not None:
             facts.append(f"${cost:.4f}")
@@ -65,7 +69,15 @@ class Progress:
                     TextColumn("{task.fields[facts]}"),
                     TimeRemainingColumn(),
                 )
-                self._bar = RichProgress(*columns, console=console)
+                # In one terminal, what the program prints goes above the bar, on standard error. Output that goes to a
+                # file or a pipe must get there.
+                is_terminal = sys.stderr.isatty()
+                self._bar = RichProgress(
+                    *columns,
+                    console=console,
+                    redirect_stdout=is_terminal and sys.stdout is not None and sys.stdout.isatty(),
+                    redirect_stderr=is_terminal,
+                )
                 self._task = self._bar.add_task(self._description, total=self._total, facts="")
                 self._bar.start()
                 return self._bar

@@ -12,14 +12,19 @@ from cfai._request import encode_inputs, refuse_streams
 from cfai.fallback import adapt_inputs, parse_fallback
 from cfai.structured import OutputFormat, add_schema, has_class, replace_class
 
-_STRUCTURED_CALLS = 1 + 2
-"""Calls that an answer to fit an `output_type` counts as: one that is asked for again is read with all before it."""
-
 
 class Budget:
     """The cost of a job in US dollars, and what it may be."""
 
-    def __init__(self, model: str, max_cost: float | None, *, output_type: Any = None, fallback: Any = None) -> None:
+    def __init__(
+        self,
+        model: str,
+        max_cost: float | None,
+        *,
+        output_type: Any = None,
+        output_retries: int = 1,
+        fallback: Any = None,
+    ) -> None:
         self._models = [model, *(parse_fallback(model, fallback) if fallback is not None else ())]
         for name in self._models if max_cost is not None else ():
             entry = models.catalogue().get(name)
@@ -27,6 +32,8 @@ class Budget:
                 raise _make_error(f"{name} has no known price")
         self._max_cost = inf if max_cost is None else max_cost
         self._schema = None if output_type is None or max_cost is None else OutputFormat.of(output_type).schema
+        # An answer that is asked for again is read with all before it.
+        self._structured_calls = sum(range(1, output_retries + 2))
         self._reserved = 0.0
         self.spent = 0.0
         """What ended calls have cost; at most, where that is not known."""
@@ -56,7 +63,7 @@ class Budget:
         if len(known) < len(costs):
             raise _make_error(f"nobody knows that of {' or '.join(self._models)} with these inputs")
         is_structured = self._schema is not None or has_class(inputs)
-        return (_STRUCTURED_CALLS if is_structured else 1) * max(known)
+        return (self._structured_calls if is_structured else 1) * max(known)
 
     def allows(self, cost: float) -> bool:
         """Return True if a call may cost so much."""

@@ -7,22 +7,23 @@ not by its place: inputs may be added, taken out and sorted anew. Of equal input
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
+import re
 import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from pydantic import TypeAdapter, ValidationError
-
 from cfai import types
 from cfai._errors import ConfigurationError
 from cfai._json import is_mapping, json_default
 from cfai.many._report import Row, describe_cause
-from cfai.structured import has_class
+from cfai.structured import OutputFormat, has_class
 
 _VERSION = 1
 _SYNC_SECONDS = 1.0
@@ -46,8 +47,8 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], model: str, output_type: Any) -> None:
         self.path = Path(path)
         self._model = model
-        self._adapter = None if output_type is None else TypeAdapter[Any](output_type)
-        self._lock = threading.Lock()
+        self._output_format = None if output_type is None else OutputFormat.of(output_type)
+        self._lock = threading.RLock()  # the collector may close a journal in a thread that writes it
         self._done: dict[bytes, list[int]] = {}
         """Where the lines with answers begin, by the key of their inputs, last one first."""
         self._synced = 0.0
@@ -73,11 +74,14 @@ class Journal:
             line = self._read_line()
         try:
             return self._parse_row(json.loads(line), index, inputs)
-        except (ValidationError, ValueError, TypeError, AttributeError, KeyError):
-            return None  # of another `output_type`, say: it is asked again
+        except Exception:  # of another `output_type`, say, whose validators may raise anything: it is asked again
+            return None
 
     def append(self, row: Row[Any], key: bytes, *, sent: float, cost: float) -> None:
-        """Write a row. Raises `OSError` if the disk is full, and leaves the file as it was."""
+        """Write a row, or what one without answer or error has cost.
+
+        Raises `OSError` if the disk is full, and leaves the file as it was.
+        """
         line = json.dumps(self._dump_row(row, key, sent, cost), separators=(",", ":"), default=_to_json) + "\n"
         with self._lock:
             if not self._file.closed:
@@ -94,23 +98,36 @@ class Journal:
         """Have what was written put on the disk."""
         with self._lock:
             if not self._file.closed:
-                os.fsync(self._file.fileno())
+                self._sync()
 
     def close(self) -> None:
         """Put all on the disk, and let others have the file. What comes later is not written."""
         with self._lock:
             if not self._file.closed:
-                os.fsync(self._file.fileno())
-                self._file.close()
+                try:
+                    self._sync()
+                finally:
+                    self._file.close()
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._explain(error) from error
 
     def _write(self, line: bytes) -> None:
         end = self._file.seek(0, os.SEEK_END)
         try:
             if self._file.write(line) != len(line):
-                raise OSError(f"{self.path}: the disk is full")
-        except BaseException:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
             self._file.truncate(end)
-            raise
+            raise self._explain(error) from error
+
+    def _explain(self, error: OSError) -> OSError:
+        problem = f"the journal cannot be written ({error.strerror}), and the job was stopped"
+        advice = "make room and start it again: it goes on from what stands there"
+        return OSError(error.errno, f"{problem}. What to do: {advice}", str(self.path))
 
     def _read_line(self) -> bytes:
         """Read a line from where the file stands. The file itself is unbuffered, which would read byte by byte."""
@@ -124,15 +141,18 @@ class Journal:
 
     def _read(self) -> Past:
         cost, sent, place, number = 0.0, list[float](), 0, 0
+        header = json.dumps({"cfai_journal": _VERSION, "model": self._model}).encode() + b"\n"
         with open(self.path, "rb") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.endswith(b"\n"):
+                    if number == 1 and not header.startswith(line):
+                        raise self._refuse(f"line 1 of {self.path} is none of its lines. Name another file")
                     self._file.truncate(place)  # a process was killed while it wrote this line
                     number -= 1
                     break
                 fields = self._parse_line(line, number)
                 if number > 1:
-                    cost += fields.get("cost") or 0.0
+                    cost += fields["cost"]
                     sent += [fields["sent"]] * fields["attempts"]
                     if "answer" in fields:
                         self._done.setdefault(bytes.fromhex(fields["key"]), []).append(place)
@@ -140,24 +160,30 @@ class Journal:
         for places in self._done.values():
             places.reverse()
         if number == 0:
-            self._write(json.dumps({"cfai_journal": _VERSION, "model": self._model}).encode() + b"\n")
+            self._write(header)
         return Past(cost, sent)
 
     def _parse_line(self, line: bytes, number: int) -> Mapping[str, Any]:
         """Return the fields of a line. Raises `ConfigurationError` for one that cfai has not written."""
-        must = f"`journal` must be a new file, or one that run_many wrote for {self._model}"
         try:
             fields = json.loads(line)
         except ValueError:
             fields = None
-        known = "cfai_journal" if number == 1 else "key"
-        if not is_mapping(fields) or known not in fields:
-            raise ConfigurationError(f"{must}: line {number} of {self.path} is none of its lines. Name another file")
-        if number == 1 and fields[known] != _VERSION:
-            raise ConfigurationError(f"{must}: {self.path} is of another version of cfai. Name another file")
-        if number == 1 and fields.get("model") != self._model:
-            raise ConfigurationError(f"{must}: {self.path} is of {fields.get('model')}. Name another file")
-        return fields
+        if number > 1:
+            if not _is_row(fields):
+                reason = f"line {number} of {self.path} is none of its lines"
+                raise self._refuse(f"{reason}. Take it out, or name another file")
+        elif not is_mapping(fields) or "cfai_journal" not in fields:
+            raise self._refuse(f"line 1 of {self.path} is none of its lines. Name another file")
+        elif fields["cfai_journal"] != _VERSION:
+            raise self._refuse(f"{self.path} is of another version of cfai. Name another file")
+        elif fields.get("model") != self._model:
+            raise self._refuse(f"{self.path} is of {fields.get('model')}. Name another file")
+        return cast("Mapping[str, Any]", fields)
+
+    def _refuse(self, reason: str) -> ConfigurationError:
+        must = f"`journal` must be a new file, or one that run_many wrote for {self._model}"
+        return ConfigurationError(f"{must}: {reason}")
 
     def _dump_row(self, row: Row[Any], key: bytes, sent: float, cost: float) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -169,22 +195,16 @@ class Journal:
         }
         if row.error is not None:
             return {**fields, "error": {"cause": describe_cause(row.error), "message": str(row.error)}}
-        adapter, output = self._adapter, row.output
-        if adapter is None and has_class(row.inputs):
-            adapter, output = TypeAdapter[Any](row.inputs["response_format"]), row.answer.output
-        if adapter is not None:
-            fields["output"] = adapter.dump_python(output, mode="json", by_alias=True)
-        return {**fields, "answer": _dump_answer(row.answer)}
+        return fields if row.answer is None else {**fields, "answer": _dump_answer(row.answer)}
 
     def _parse_row(self, fields: Mapping[str, Any], index: int, inputs: Any) -> Row[Any]:
-        answer = _parse_answer(fields["answer"])
-        adapter = TypeAdapter[Any](inputs["response_format"]) if has_class(inputs) else self._adapter
-        if adapter is None:
-            return Row(index, inputs, answer, None, answer, 0, True)
-        # As JSON, so that a date, say, is read from its text under strict validation too.
-        output = adapter.validate_json(json.dumps(fields["output"]))
-        answer = types.StructuredOutput.of(answer, output)
-        return Row(index, inputs, answer if self._adapter is None else output, None, answer, 0, True)
+        answer, output_format = _parse_answer(fields["answer"]), self._output_format
+        if has_class(inputs):
+            output_format = OutputFormat.of(inputs["response_format"])
+        if output_format is not None:
+            answer = types.StructuredOutput.of(answer, output_format.read(answer.text))
+        output = answer if self._output_format is None else answer.output
+        return Row(index, inputs, output, None, answer, 0, True)
 
     def _lock_file(self) -> None:
         """Lock the file until it is closed, or the process ends, however that may come."""
@@ -199,8 +219,11 @@ class Journal:
 
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            advice = (
+                "Wait for that job to end, or end it by `close()`, `await aclose()` or `with` if it is of this program"
+            )
             raise ConfigurationError(
-                f"`journal` must be a file that no other job writes: {self.path} is in use, wait for that job to end"
+                f"`journal` must be a file that no other job writes: {self.path} is in use. {advice}"
             ) from error
 
 
@@ -233,6 +256,16 @@ def _describe_value(value: Any) -> Any:
         return [type(value).__name__, str(getattr(value, "name", ""))]
 
 
+def _is_row(fields: Any) -> bool:
+    """Return True for the fields of a line that tells of a row."""
+    if not is_mapping(fields) or not is_mapping(fields.get("answer", {})) or not isinstance(fields.get("key"), str):
+        return False
+    figures = [fields.get(name) for name in ("sent", "cost", "attempts")]
+    if not all(isinstance(each, int | float) and 0 <= each < math.inf for each in figures):
+        return False
+    return isinstance(figures[-1], int) and re.fullmatch("(?:[0-9a-f]{2})+", fields["key"]) is not None
+
+
 def _to_json(value: Any) -> Any:
     try:
         return json_default(value)
@@ -257,7 +290,9 @@ def _dump_answer(answer: Any) -> dict[str, Any]:
 
 def _parse_answer(fields: Mapping[str, Any]) -> Any:
     """Return the answer that a line has: of the class that it had, or of the one that its fields tell."""
-    kind = getattr(types, fields["class"], types.Output)
+    kind: Any = getattr(types, fields["class"], types.Output)
+    if kind is types.StructuredOutput:  # the plain answer, whose text has the object
+        kind = types.find_output_class(fields["fields"])
     answer: Any = kind.model_validate(fields["fields"])
     meta = fields["meta"]
     usage, meta["fallback_left_out"] = meta.pop("usage"), tuple(meta["fallback_left_out"])

@@ -30,7 +30,7 @@ class Row(Generic[T]):
     """The whole answer, with `.meta` and its usage. Without `output_type` it is the output."""
 
     attempts: int = 1
-    """How often the input was sent: 0 if it was refused before sending, or is from the journal."""
+    """How many requests were sent for the input: 0 if it was refused before sending, or is from the journal."""
 
     from_journal: bool = False
     """True if the journal had the answer, and nothing was sent."""

@@ -20,14 +20,17 @@ from cfai._errors import (
     LimitError,
     OutputValidationError,
     PermissionDeniedError,
+    QuotaExceededError,
     RateLimitError,
 )
 from cfai._json import is_mapping
 from cfai._pacing import Pace
 from cfai._response import concerns_all_calls
 from cfai._transport import compute_retry_pause
+from cfai.fallback import CallPlan, arun_plan, plan_call, run_plan
 from cfai.many._journal import Journal
 from cfai.many._report import Row
+from cfai.structured import has_class
 from cfai.types import Meta, Runner
 
 
@@ -42,16 +45,33 @@ class Item:
     reserved: float
     """US dollars that it costs at most."""
     attempts: int = 0
+    """How many requests were sent for it."""
+    retried: int = 0
+    """How many of these were sent again."""
     turn: float = 0.0
-    """When it was sent last, in seconds of `time.monotonic`."""
-    cost: float = 0.0
-    """US dollars that it has cost; what was reserved, if it was sent and that is not known."""
+    """When the last was sent, in seconds of `time.monotonic`."""
+    answer: Any = None
+    """The last answer."""
     answered: list[Meta] = field(default_factory=list[Meta])
-    """The facts of its answers, those that did not fit its `output_type` included."""
+    """The facts of each answer, those included that were asked for again."""
+    cost: float = 0.0
+    """US dollars that its requests have cost; at least what was reserved, if that of one is not known."""
+
+    def charge(self, cost: float | None) -> None:
+        """Count what one of its requests has cost; `None` if that is not known."""
+        self.cost = max(self.cost, self.reserved) if cost is None else self.cost + cost
+
+
+class _StopError(Exception):
+    """The job is stopped: by the cause of this error, or by something else before a request was sent."""
 
 
 class Sender:
-    """Whatever sends the rows of one job."""
+    """Whatever sends the rows of one job.
+
+    An answer may take several requests: of another model, or one that asks again for what did not fit. Each has a turn
+    of its own, is sent again by itself, and counts.
+    """
 
     def __init__(
         self,
@@ -63,17 +83,22 @@ class Sender:
         output_type: Any,
         options: Secret,
     ) -> None:
+        rest = dict(options.value)
         self._runner = runner
         self._model = model
         self._pace = pace
         self._retry = retry
         self._output_type = output_type
-        self._rejects_if_busy = bool(options.value.get("reject_if_busy"))
-        added = {"max_retries": 0} if output_type is None else {"max_retries": 0, "output_type": output_type}
-        self._options = Secret({**options.value, **added})
+        self._output_retries = rest.pop("output_retries", 1)
+        self._fallback = rest.pop("fallback", None)
+        self._checks = rest.get("checks", "enforce")
+        self._rejects_if_busy = bool(rest.get("reject_if_busy"))
+        self._options = Secret({**rest, "max_retries": 0})
         self.stopped = threading.Event()
         """Set when nothing more is to be sent."""
         self.journal: Journal | None = None
+        self.failure: OSError | None = None
+        """Why the journal cannot be written any more."""
         self._sleeping = set[anyio.CancelScope]()
 
     def stop(self) -> None:
@@ -87,48 +112,101 @@ class Sender:
 
         Raises what is no failure of this row alone: it stops the job.
         """
-        while self._wait_for_turn(item):
-            item.attempts += 1
-            try:
-                _refuse_stream(item)
-                answer = self._runner.run(self._model, item.inputs, **self._options.value)
-            except CfaiError as error:
-                pause = self._find_pause(item, error, time.monotonic())
-                if pause is None:
-                    return self._end(item, None, error)
-            else:
-                return self._end(item, answer, None)
-            self._sleep(pause)
-        return None
+
+        def call(model: str, inputs: Any) -> Any:
+            return self._call(item, model, inputs)
+
+        try:
+            plan = self._plan(item.inputs)
+            answer = call(self._model, item.inputs) if plan is None else run_plan(call, plan)
+        except Exception as error:
+            return self._fail(item, error)
+        return self._end(item, answer, None)
 
     async def asend(self, item: Item) -> Row[Any] | None:
         """Return the row of an item, which stands in the journal, or `None` if the job was stopped first.
 
         Raises what is no failure of this row alone: it stops the job.
         """
-        while await self._await_turn(item):
-            item.attempts += 1
-            try:
-                _refuse_stream(item)
-                answer = await self._runner.arun(self._model, item.inputs, **self._options.value)
-            except CfaiError as error:
-                pause = self._find_pause(item, error, time.monotonic())
-                if pause is None:
-                    return self._end(item, None, error)
-            else:
-                return self._end(item, answer, None)
-            await self._asleep(pause)
-        return None
+
+        async def call(model: str, inputs: Any) -> Any:
+            return await self._acall(item, model, inputs)
+
+        try:
+            plan = self._plan(item.inputs)
+            answer = await (call(self._model, item.inputs) if plan is None else arun_plan(call, plan))
+        except Exception as error:
+            return self._fail(item, error)
+        return self._end(item, answer, None)
 
     def sync(self) -> None:
         """Have the journal put on the disk, if it is time."""
         if self.journal is not None and self.journal.is_sync_due(time.monotonic()):
-            self.journal.sync()
+            try:
+                self.journal.sync()
+            except OSError as error:
+                self.failure = self.failure or error
 
     async def async_sync(self) -> None:
         """Have the journal put on the disk, if it is time."""
         if self.journal is not None and self.journal.is_sync_due(time.monotonic()):
-            await anyio.to_thread.run_sync(self.journal.sync)
+            try:
+                await anyio.to_thread.run_sync(self.journal.sync)
+            except OSError as error:
+                self.failure = self.failure or error
+
+    def _plan(self, inputs: Any) -> CallPlan | None:
+        """Return the plan of a call that may take several requests; `None` for any other. Raises what forbids it."""
+        is_stream = inputs.get("stream") if is_mapping(inputs) else getattr(inputs, "stream", False)
+        if is_stream:
+            raise InputError("`inputs` must be without stream for run_many, which gives whole answers: leave it out")
+        if self._output_type is None and self._fallback is None and not has_class(inputs):
+            return None
+        return plan_call(
+            self._model,
+            inputs,
+            output_type=self._output_type,
+            output_retries=self._output_retries,
+            fallback=self._fallback,
+            checks=self._checks,
+            returns_answer=True,
+        )
+
+    def _call(self, item: Item, model: str, inputs: Any) -> Any:
+        """Return the answer of one request, in its turn, and sent again where that is safe."""
+        failures = 0
+        while self._wait_for_turn(item):
+            try:
+                answer = self._runner.run(model, inputs, **self._options.value)
+            except CfaiError as error:
+                failures += not _is_too_many(error)
+                pause = self._find_pause(item, error, failures, time.monotonic())
+                if pause is None:
+                    raise
+            except Exception as error:
+                raise _StopError from error
+            else:
+                return self._take(item, answer)
+            self._sleep(pause)
+        raise _StopError
+
+    async def _acall(self, item: Item, model: str, inputs: Any) -> Any:
+        """Return the answer of one request, in its turn, and sent again where that is safe."""
+        failures = 0
+        while await self._await_turn(item):
+            try:
+                answer = await self._runner.arun(model, inputs, **self._options.value)
+            except CfaiError as error:
+                failures += not _is_too_many(error)
+                pause = self._find_pause(item, error, failures, time.monotonic())
+                if pause is None:
+                    raise
+            except Exception as error:
+                raise _StopError from error
+            else:
+                return self._take(item, answer)
+            await self._asleep(pause)
+        raise _StopError
 
     def _wait_for_turn(self, item: Item) -> bool:
         """Wait until it is an item's turn. Return False if the job was stopped first."""
@@ -163,49 +241,84 @@ class Sender:
                 finally:
                     self._sleeping.remove(scope)
 
-    def _find_pause(self, item: Item, error: CfaiError, now: float) -> float | None:
-        """Return the seconds to wait before an item is sent again, or `None` if its error is final.
+    def _find_pause(self, item: Item, error: CfaiError, failures: int, now: float) -> float | None:
+        """Return the seconds to wait before a request is sent again, or `None` if its error is final.
 
-        Too many requests in a minute are nobody's fault: all rows wait for their next turn, and that is no retry of
-        this one. Raises the error if all other rows would meet it as well.
+        Too many requests in a minute are nobody's fault: all rows wait for their next turn, and that is no failure of
+        this request.
         """
+        if error.status_code is not None or not isinstance(error, InputError | LimitError):
+            item.attempts += 1
+        if _is_too_many(error):
+            pause = 0.0 if self._pace.hold(item.turn, error.retry_after, now) else None
+        else:
+            self._pace.accept(item.turn)
+            pause = compute_retry_pause(self._retry, failures, error, reject_if_busy=self._rejects_if_busy)
+        if pause is not None:
+            item.retried += 1
         if error.meta is not None:
             item.answered.append(error.meta)
-        if isinstance(error, OutputValidationError) and isinstance(error.__cause__, CfaiError):
-            error = error.__cause__  # that for which it could not be asked again
-        if concerns_all_calls(error):
-            raise error
-        if isinstance(error, RateLimitError) and not isinstance(error, CapacityError):
-            if not self._pace.hold(item.turn, error.retry_after, now):
+            item.charge(error.meta.cost)
+        elif pause is None and _may_be_billed(error):
+            item.charge(None)
+        return pause
+
+    def _take(self, item: Item, answer: Any) -> Any:
+        item.attempts += 1
+        item.answered.append(answer.meta)
+        item.charge(answer.meta.cost)
+        item.answer = answer
+        self._pace.accept(item.turn)
+        return answer
+
+    def _fail(self, item: Item, error: Exception) -> Row[Any] | None:
+        """Return the row of an item with this error, or `None` if the job was stopped. Raises what stops the job."""
+        is_stop = isinstance(error, _StopError)
+        if is_stop or (isinstance(error, CfaiError) and (_is_too_many(error) or concerns_all_calls(error))):
+            if item.answered:
+                # An answer that was to be asked for again was billed.
+                self._keep(item, Row(item.index, item.inputs, attempts=item.attempts))
+            if not is_stop:
                 raise error
-            return 0.0
-        return compute_retry_pause(self._retry, item.attempts, error, reject_if_busy=self._rejects_if_busy)
+            if error.__cause__ is not None:
+                raise error.__cause__
+            return None
+        if not isinstance(error, CfaiError):
+            if item.answer is None:
+                raise error
+            error = self._make_validation_error(item.answer, error)
+        return self._end(item, None, error)
+
+    def _make_validation_error(self, answer: Any, cause: Exception) -> OutputValidationError:
+        problem = f"the answer of {self._model} could not be validated: {type(cause).__name__}: {cause}"
+        advice = "a validator of `output_type` must raise ValueError or AssertionError for what does not fit"
+        text = getattr(answer, "text", "")
+        error = OutputValidationError(f"{problem}. What to do: {advice}", text=text, answer=answer, model=self._model)
+        error.__cause__ = cause
+        return error
 
     def _end(self, item: Item, answer: Any, error: CfaiError | None) -> Row[Any]:
-        self._pace.accept(item.turn)
         output = answer if self._output_type is None or error is not None else answer.output
-        is_sent = not isinstance(error, InputError)
-        row = Row(item.index, item.inputs, output, error, answer, item.attempts if is_sent else 0)
-        if error is None:
-            failed = [each.meta for each in answer.meta.fallback_errors if each.meta is not None]
-            item.answered += [*failed, answer.meta]
-        costs = [each.cost for each in item.answered]
-        item.cost = sum(cost or 0.0 for cost in costs)
-        if None in costs or (error is not None and _may_have_cost_more(error)):
-            item.cost = max(item.cost, item.reserved)
-        if self.journal is not None and item.key is not None:
-            sent = time.time() - (time.monotonic() - item.turn)
-            self.journal.append(row, item.key, sent=sent, cost=item.cost)
+        row = Row(item.index, item.inputs, output, error, answer, item.attempts)
+        self._keep(item, row)
         return row
 
+    def _keep(self, item: Item, row: Row[Any]) -> None:
+        """Write a row into the journal. One that cannot be written is given all the same: it was paid."""
+        if self.journal is not None and item.key is not None:
+            sent = time.time() - (time.monotonic() - item.turn)
+            try:
+                self.journal.append(row, item.key, sent=sent, cost=item.cost)
+            except OSError as error:
+                self.failure = self.failure or error
 
-def _may_have_cost_more(error: CfaiError) -> bool:
-    """Return True unless it is known that the model did not run, or what its answers cost."""
-    known = (InputError, LimitError, BadRequestError, PermissionDeniedError, RateLimitError, OutputValidationError)
-    return not error.retryable and not isinstance(error, known)
+
+def _is_too_many(error: Exception) -> bool:
+    """Return True for too many requests in a minute."""
+    return isinstance(error, RateLimitError) and not isinstance(error, CapacityError | QuotaExceededError)
 
 
-def _refuse_stream(item: Item) -> None:
-    inputs = item.inputs
-    if inputs.get("stream") if is_mapping(inputs) else getattr(inputs, "stream", False):
-        raise InputError("`inputs` must be without stream for run_many, which gives whole answers: leave it out")
+def _may_be_billed(error: CfaiError) -> bool:
+    """Return True unless it is known that the model did not run."""
+    refused = (InputError, LimitError, BadRequestError, PermissionDeniedError, RateLimitError)
+    return not error.retryable and not isinstance(error, refused)

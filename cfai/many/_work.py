@@ -6,13 +6,13 @@ import os
 import time
 from collections.abc import Sized
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from cfai import models
 from cfai._config import Retry, parse_retry
 from cfai._credentials import Secret, describe
 from cfai._display import Progress
-from cfai._errors import ConfigurationError
+from cfai._errors import CfaiError, ConfigurationError
 from cfai._pacing import make_pace
 from cfai._request import quote_model
 from cfai._warnings import BudgetWarning, warn
@@ -64,7 +64,11 @@ class Work(Generic[T]):
         fallback = call_options.value.get("fallback")
         self.options = options
         self._model = model
-        self._budget = Budget(model, options.max_cost, output_type=options.output_type, fallback=fallback)
+        retries = call_options.value.get("output_retries", 1)
+        _check_number("output_retries", retries, 0, "a number of 0 or more", int)
+        self._budget = Budget(
+            model, options.max_cost, output_type=options.output_type, output_retries=retries, fallback=fallback
+        )
         self._pace = make_pace(models.catalogue().get(model), options.requests_per_minute)
         self.sender = Sender(
             runner,
@@ -74,6 +78,8 @@ class Work(Generic[T]):
             output_type=options.output_type,
             options=call_options,
         )
+        self._seen = 0
+        """How many rows of the journal were given."""
         total = len(inputs) if isinstance(inputs, Sized) else None
         self._progress = Progress(model, total, shown=options.progress)
         self._report = JobReport()
@@ -93,6 +99,8 @@ class Work(Generic[T]):
         """True if no more inputs will be read."""
         self._error: BaseException | None = None
         """What is raised when the last row was given."""
+        self._interruption = ""
+        """What stopped the job before its end, if nobody asked for that."""
 
     @property
     def is_closed(self) -> bool:
@@ -118,6 +126,7 @@ class Work(Generic[T]):
         if self._started is not None:
             return
         self._started = time.monotonic()
+        self._progress.__enter__()
         if self.options.journal is not None:
             journal = Journal(self.options.journal, self._model, self.options.output_type)
             self.sender.journal = journal
@@ -130,7 +139,7 @@ class Work(Generic[T]):
 
     def take(self, inputs: Any) -> Item | None:
         """Return the item of an input, to be sent; `None` if the journal has its row, or there is no money for it."""
-        index = self._read
+        index, inputs = self._read, _copy(inputs)
         self._read += 1
         key = None
         if self.sender.journal is not None:
@@ -173,11 +182,16 @@ class Work(Generic[T]):
         """Take what became of an item: its row, what stops the job, or nothing if that was stopped before."""
         self.pending -= 1
         self._budget.settle(item.reserved, item.cost)
-        self._report.retried += max(0, item.attempts - 1)
+        self._count(item)
         if isinstance(outcome, Row):
             self._finished[item.index] = outcome
-            self._count(item, outcome)
-        elif outcome is not None:
+            if outcome.error is None:
+                self._report.done += 1
+            else:
+                cause = describe_cause(outcome.error)
+                self._report.failures[cause] = self._report.failures.get(cause, 0) + 1
+            outcome = self.sender.failure
+        if outcome is not None:
             self._error = self._error or outcome
             self._is_read = True
             self.sender.stop()
@@ -192,8 +206,10 @@ class Work(Generic[T]):
             row = self._finished.pop(min(self._finished))  # those before it were left when the job was stopped
         if row is not None:
             self._given += 1
+            self._seen += row.from_journal
             report = self._report
-            self._progress.update(self._given, failed=report.failed, cost=report.journal_cost + report.cost)
+            cost = report.journal_cost + report.cost
+            self._progress.update(self._given, failed=report.failed, skipped=self._seen, cost=cost)
         return row
 
     def end(self) -> None:
@@ -215,6 +231,18 @@ class Work(Generic[T]):
             hint = "inputs are left: raise max_cost, or give them a smaller max_tokens"
             warn(f"{self._model}: stopped before {self._report.stopped}. What to do: {hint}", BudgetWarning)
 
+    def interrupt(self, by: str) -> None:
+        """Close the job before its end, which whoever iterates on is not to take for its end."""
+        if self._ended is None:
+            self._report.stopped = self._interruption = by
+        self.close()
+
+    def raise_interruption(self) -> None:
+        """Raise `CfaiError` if the job was interrupted."""
+        if self._interruption:
+            advice = "start another one: with a journal, it goes on from there"
+            raise CfaiError(f"the job was stopped before its end by {self._interruption}. What to do: {advice}")
+
     def close(self) -> None:
         """Send no more, and let the journal go. What is under way is given up."""
         self.sender.stop()
@@ -231,16 +259,28 @@ class Work(Generic[T]):
         seconds = 0.0 if self._started is None else (self._ended or time.monotonic()) - self._started
         return replace(self._report, failures=dict(self._report.failures), seconds=seconds)
 
-    def _count(self, item: Item, row: Row[T]) -> None:
+    def _count(self, item: Item) -> None:
         report = self._report
+        report.retried += item.retried
         report.cost += item.cost
         for meta in item.answered:
             report.neurons += meta.neurons or 0.0
             if meta.usage is not None:
                 report.prompt_tokens += meta.usage.prompt_tokens
                 report.completion_tokens += meta.usage.completion_tokens
-        if row.error is not None:
-            cause = describe_cause(row.error)
-            report.failures[cause] = report.failures.get(cause, 0) + 1
-            return
-        report.done += 1
+
+
+def _copy(inputs: Any) -> Any:
+    """Return inputs that stay as they are, whatever becomes of the dicts and lists that they were made of."""
+    try:
+        return _copy_value(inputs)
+    except RecursionError:
+        return inputs  # cannot be sent, as its row will say
+
+
+def _copy_value(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _copy_value(each) for key, each in cast("dict[Any, Any]", value).items()}
+    if type(value) is list:
+        return [_copy_value(each) for each in cast("list[Any]", value)]
+    return value

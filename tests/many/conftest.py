@@ -19,6 +19,10 @@ from tests.conftest import BlockingIterator
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
 
+COST = (10 * 26668 + 5 * 204805) * 1e-6 * 0.011e-3
+"""US dollars of a call of `StandIn`."""
+
+
 class BlockingJob:
     """A `Job`, or an `AsyncJob` that is stepped through from outside its loop."""
 

@@ -10,19 +10,25 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from cfai import APITimeoutError, BadRequestError, BudgetWarning, ConfigurationError, OutputValidationError, Retry
+from cfai import (
+    APITimeoutError,
+    BadRequestError,
+    BudgetWarning,
+    CapacityError,
+    ConfigurationError,
+    OutputValidationError,
+    Retry,
+)
 from cfai.local import Emulator
 from cfai.many._budget import Budget
 from tests.conftest import LONG, SYNC_AND_ASYNC, Callers, Service, row
-from tests.many.conftest import MODEL, Jobs, StandIn, prompts
+from tests.many.conftest import COST, MODEL, Jobs, StandIn, prompts
 
 
 class Label(BaseModel):
     label: str
 
 
-COST = (10 * 26668 + 5 * 204805) * 1e-6 * 0.011e-3
-"""US dollars of a call of `StandIn`."""
 SHORT = [{**each, "max_tokens": 10} for each in prompts(1000)]
 
 
@@ -82,6 +88,22 @@ def test_a_budget_for_one_call_at_a_time_ends_no_job_whose_rows_wait_to_be_taken
     while job._portal is not None and (len(runner.calls) < 8 or job.job._work.pending) and time.monotonic() < deadline:
         time.sleep(0.001)
     assert len(rows + list(job)) == 12
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_was_asked_for_again_counts_whatever_became_of_that(jobs: Jobs) -> None:
+    def call(inputs: Any) -> str:
+        if len(inputs.get("messages", ())) > 1:
+            raise CapacityError("busy", retryable=True)
+        return "no JSON"
+
+    runner = StandIn(call)
+    job = jobs(runner, SHORT[:5], output_type=Label, max_cost=1.0, max_retries=Retry(max_retries=2, base=0))
+    rows = list(job)
+    assert [each.attempts for each in rows] == [4] * 5, "what was asked again is sent again, and not the whole row"
+    assert sum("prompt" in inputs for inputs in runner.calls) == 5
+    assert job.report().cost == pytest.approx(5 * COST)
+    assert job.report().retried == 10
 
 
 @SYNC_AND_ASYNC

@@ -8,14 +8,16 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
 
+import anyio
 import pytest
 from pydantic import BaseModel
 
 import cfai
 from cfai import (
+    AsyncJob,
     AuthenticationError,
     BadRequestError,
     CapacityError,
@@ -28,8 +30,10 @@ from cfai import (
     RequestTimeoutError,
     Retry,
 )
+from cfai._credentials import Secret
 from cfai.local import Emulator
-from tests.conftest import LONG, SYNC_AND_ASYNC, Callers, Service, row
+from cfai.many import JobOptions
+from tests.conftest import ASYNC, BACKENDS, LONG, SYNC_AND_ASYNC, Callers, Service, row
 from tests.many.conftest import MODEL, Jobs, StandIn, answer, asynchronous, prompts
 
 NOW = Retry(max_retries=3, base=0)
@@ -154,6 +158,7 @@ def test_retries_are_the_jobs_own_and_what_may_be_billed_is_not_sent_again(
         ((busy, service.error(500), good), (3, None, 2)),
         ((busy,), (4, CapacityError, 3)),
         ((limited,) * 9 + (good,), (10, None, 9)),
+        ((limited,) * 5 + (service.error(500), busy) + (good,), (8, None, 7)),
         ((service.error(408, 3046), good), (1, RequestTimeoutError, 0)),
         ((service.error(400, 5006), good), (1, BadRequestError, 0)),
     ):
@@ -169,9 +174,11 @@ def test_retries_are_the_jobs_own_and_what_may_be_billed_is_not_sent_again(
 
 @SYNC_AND_ASYNC
 def test_what_all_would_meet_stops_the_job_behind_the_rows_that_have_ended(jobs: Jobs) -> None:
+    refused = AuthenticationError("no")
+    refused.__cause__ = ValueError("what the transport raised")
     for stops in (
         QuotaExceededError("used up", code=4006),
-        AuthenticationError("no"),
+        refused,
         ConfigurationError("no"),
         RateLimitError("later", retryable=True, retry_after=3600.0),
         TypeError("a mistake"),
@@ -228,34 +235,114 @@ class Label(BaseModel):
 
 @SYNC_AND_ASYNC
 def test_with_an_output_type_the_output_is_the_object(jobs: Jobs) -> None:
-    class Structured(StandIn):
-        def run(self, model: str, inputs: Any, **options: Any) -> Any:
-            assert options["output_type"] is Label
-            output = super().run(model, inputs, **options)
-            output.output = Label(label=output.text)
-            return output
-
-    for each in jobs(Structured(lambda _: "positive"), prompts(3), output_type=Label):
-        assert each.output == Label(label="positive")
-        assert each.answer.text == "positive"
+    for each in jobs(StandIn(lambda _: '{"label": "positive"}'), prompts(3), output_type=Label):
+        assert each.output == each.answer.output == Label(label="positive")
+        assert each.answer.text == '{"label": "positive"}'
 
 
 @SYNC_AND_ASYNC
-def test_an_answer_that_could_not_be_asked_for_again_at_this_rate_waits_for_its_turn(jobs: Jobs) -> None:
-    failures: list[CfaiError] = [RateLimitError("slow down", retryable=True), QuotaExceededError("used up")]
+def test_every_request_of_a_row_has_a_turn_of_its_own(jobs: Jobs) -> None:
+    runner = StandIn(lambda inputs: '{"label": "a"}' if len(inputs.get("messages", ())) > 1 else "no JSON")
+    job = jobs(runner, prompts(10), output_type=Label, requests_per_minute=1e6)
+    rows = list(job)
+    assert [(each.output, each.attempts) for each in rows] == [(Label(label="a"), 2)] * 10
+    assert len(job.job._work._pace._turns) == len(runner.calls) == 20
+    assert (job.report().prompt_tokens, job.report().retried) == (200, 0)
 
-    class Unfit(StandIn):
+
+@SYNC_AND_ASYNC
+def test_another_model_is_called_in_turn_too(jobs: Jobs) -> None:
+    class Busy(StandIn):
         def run(self, model: str, inputs: Any, **options: Any) -> Any:
             output = super().run(model, inputs, **options)
-            output.output = Label(label=output.text)
-            if failures:
-                raise OutputValidationError("it does not fit", text="no") from failures.pop(0)
+            if model == MODEL:
+                raise CapacityError("busy", code=3040, status_code=429)
             return output
 
-    job = jobs(Unfit(lambda _: "positive"), prompts(1), output_type=Label, requests_per_minute=math.inf)
-    with pytest.raises(QuotaExceededError):
-        list(job)
-    assert failures == []
+    runner = Busy(lambda _: "x")
+    other = "@cf/meta/llama-3.1-8b-instruct-fp8-fast"
+    job = jobs(runner, prompts(5), fallback=[other], requests_per_minute=1e6)
+    assert [(each.answer.meta.model, each.attempts) for each in job] == [(other, 2)] * 5
+    assert len(job.job._work._pace._turns) == len(runner.calls) == 10
+    assert all(options == {"max_retries": 0} for options in runner.options)
+
+
+@SYNC_AND_ASYNC
+def test_inputs_that_are_changed_after_they_were_read_are_sent_as_they_were(jobs: Jobs) -> None:
+    def inputs() -> Iterator[Any]:
+        message: dict[str, Any] = {"role": "user"}
+        reused: dict[str, Any] = {"messages": [message]}
+        for number in range(20):
+            message["content"] = f"Number {number}?"
+            yield reused
+
+    runner = StandIn(lambda inputs: inputs["messages"][0]["content"])
+    rows = list(jobs(runner, inputs(), concurrency=2))
+    assert [each.output.text for each in rows] == [f"Number {number}?" for number in range(20)]
+    assert [each.inputs["messages"][0]["content"] for each in rows] == [each.output.text for each in rows]
+
+
+@BACKENDS
+def test_a_wait_for_a_row_that_is_cancelled_loses_nothing(backend: str) -> None:
+    async def main() -> None:
+        is_open = anyio.Event()
+
+        class Slow(StandIn):
+            async def arun(self, model: str, inputs: Any, **options: Any) -> Any:
+                await is_open.wait()
+                return answer(model, inputs["prompt"])
+
+        options = JobOptions(concurrency=3, requests_per_minute=math.inf)
+        job = AsyncJob[Any](Slow(lambda _: "x"), MODEL, prompts(20), options, Secret({}))
+        for _ in range(3):
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await anext(job)
+            assert scope.cancelled_caught
+        is_open.set()
+        found: list[int] = []
+
+        async def take() -> None:
+            found.extend([each.index async for each in job])
+
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(take)
+        assert sorted(found) == [*range(20)]
+
+    anyio.run(main, backend=backend)
+
+
+@BACKENDS
+def test_a_job_whose_event_loop_has_ended_says_so(backend: str) -> None:
+    made: list[AsyncJob[Any]] = []
+
+    async def main(is_new: bool) -> None:
+        if is_new:
+            options = JobOptions(requests_per_minute=math.inf)
+            made.append(AsyncJob[Any](StandIn(lambda _: "x"), MODEL, prompts(1000), options, Secret({})))
+            assert (await anext(made[0])).ok
+        else:
+            await anext(made[0])
+
+    anyio.run(main, True, backend=backend)
+    for _ in range(2):
+        with pytest.raises(CfaiError, match="stopped before its end by the end of its event loop"):
+            anyio.run(main, False, backend=backend)
+    assert made[0].report().stopped == "the end of its event loop"
+
+
+@ASYNC
+def test_what_the_end_of_an_asynchronous_generator_raises_comes_behind_its_rows(jobs: Jobs) -> None:
+    async def inputs() -> AsyncIterator[Any]:
+        for each in prompts(20):
+            yield each
+        raise OSError("the disk is gone")
+
+    found: list[int] = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        found.extend(each.index for each in jobs(StandIn(lambda _: "x"), inputs(), concurrency=4))
+    assert found == [*range(20)]
 
 
 @SYNC_AND_ASYNC
@@ -276,8 +363,8 @@ def test_retries_of_the_output_and_a_fallback_are_options_too(callers: Callers, 
         rows = caller.portal.call(collect)
     assert [(type(each.error), each.error.model) for each in rows] == [(OutputValidationError, other)]
     assert len(service.requests) == 2
-    with pytest.raises(ConfigurationError, match="leave out `fallback`, or `max_cost`"):
-        caller.ai.run_many(MODEL, [], max_cost=1, fallback=[other])
+    with pytest.raises(ConfigurationError, match="`output_retries` must be a number of 0 or more"):
+        caller.ai.run_many(MODEL, [], output_type=Label, output_retries=cast("Any", "2"))
 
 
 @SYNC_AND_ASYNC
@@ -304,7 +391,7 @@ def test_what_cannot_work_is_told_before_anything_is_read(jobs: Jobs, callers: C
     for inputs in (5, None):
         with pytest.raises(ConfigurationError, match=r"must be an iterable"):
             jobs(ai, inputs)  # type: ignore[arg-type]
-    for option, value in (("return_raw_response", True), ("output_retries", 2), ("nonsense", 1)):
+    for option, value in (("return_raw_response", True), ("nonsense", 1)):
         with pytest.raises(TypeError, match=f"run_many.. got an unexpected keyword argument '{option}'"):
             jobs(ai, prompts(1), **{option: value})
     with pytest.raises(ConfigurationError, match="`fallback` must be a list of models"):
@@ -350,7 +437,10 @@ def test_an_interruption_while_inputs_are_read_ends_the_job_at_once() -> None:
     job = Jobs(None)(StandIn(lambda _: "x"), inputs(), concurrency=16)
     with pytest.raises(KeyboardInterrupt):
         list(job)
-    assert list(job) == []
+    assert job.report().stopped == "KeyboardInterrupt"
+    for _ in range(2):
+        with pytest.raises(CfaiError, match="stopped before its end by KeyboardInterrupt"):
+            list(job)
 
 
 @SYNC_AND_ASYNC

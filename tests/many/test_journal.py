@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from anyio.from_thread import start_blocking_portal
 from PIL import Image
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, computed_field, field_validator
 
 import cfai
 from cfai import AsyncJob, BadRequestError, ConfigurationError
@@ -29,7 +29,7 @@ from cfai.local import Emulator
 from cfai.many import JobOptions
 from cfai.many._journal import make_key
 from tests.conftest import BACKENDS, SYNC_AND_ASYNC, Callers, Service, row
-from tests.many.conftest import MODEL, Jobs, StandIn, asynchronous, prompts
+from tests.many.conftest import COST, MODEL, Jobs, StandIn, asynchronous, prompts
 
 LONG = 60.0
 
@@ -121,35 +121,55 @@ class Place:
     name: str
 
 
+class Renamed(BaseModel):
+    name: str = Field(validation_alias="given", serialization_alias="called")
+
+
+class Closed(BaseModel, extra="forbid"):
+    name: str
+
+    @computed_field
+    @property
+    def length(self) -> int:
+        return len(self.name)
+
+
+class Inverse(BaseModel):
+    number: int
+
+    @field_validator("number")
+    @classmethod
+    def divide(cls, number: int) -> int:
+        return 1 // number
+
+
+class Hidden(BaseModel):
+    name: str
+    note: str = Field(exclude=True)
+
+
 @SYNC_AND_ASYNC
 def test_an_output_type_is_validated_anew_and_what_is_of_another_type_is_asked_for_again(
     jobs: Jobs, path: Path
 ) -> None:
-    outputs: tuple[tuple[Any, Any], ...] = (
-        (Event, Event(day=date(2026, 1, 2), places=(1, 2))),
-        (Place, Place("Oslo")),
-        (list[int], [1, 2]),
-        (dict[str, date], {"a": date(2026, 1, 2)}),
+    outputs: tuple[tuple[Any, str, Any], ...] = (
+        (Event, '{"day": "2026-01-02", "places": [1, 2]}', Event(day=date(2026, 1, 2), places=(1, 2))),
+        (Place, '{"name": "Oslo"}', Place("Oslo")),
+        (list[int], "[1, 2]", [1, 2]),
+        (dict[str, date], '{"a": "2026-01-02"}', {"a": date(2026, 1, 2)}),
+        (Renamed, '{"given": "Ada"}', Renamed(given="Ada")),
+        (Closed, '{"name": "Ada"}', Closed(name="Ada")),
+        (Hidden, '{"name": "Ada", "note": "n"}', Hidden(name="Ada", note="n")),
     )
-    for output_type, output in outputs:
+    for output_type, text, output in outputs:
         with row(output_type):
-
-            class Structured(StandIn):
-                value: Any = output
-
-                def run(self, model: str, inputs: Any, **options: Any) -> Any:
-                    found = super().run(model, inputs, **options)
-                    found.output = self.value
-                    return found
-
             path.unlink(missing_ok=True)
-            list(jobs(Structured(lambda _: "x"), prompts(2), output_type=output_type, journal=path))
+            first = list(jobs(StandIn(lambda _, text=text: text), prompts(2), output_type=output_type, journal=path))
             rows = list(jobs(StandIn(fail), prompts(2), output_type=output_type, journal=path))
-            assert [each.output for each in rows] == [output] * 2
-            assert [each.answer.text for each in rows] == ["x"] * 2
-            other = Structured(lambda _: "y")
-            other.value = 5.5
-            rows = list(jobs(other, prompts(2), output_type=float, journal=path))
+            assert [each.output for each in first] == [each.output for each in rows] == [output] * 2
+            assert [each.answer for each in rows] == [each.answer for each in first]
+            assert [(each.answer.text, each.answer.output) for each in rows] == [(text, output)] * 2
+            rows = list(jobs(StandIn(lambda _: "5.5"), prompts(2), output_type=float, journal=path))
             assert [(each.output, each.from_journal) for each in rows] == [(5.5, False)] * 2
 
 
@@ -175,6 +195,22 @@ def test_a_class_under_response_format_is_kept_as_an_output_type_is(
     assert (second.output.meta, second.output.meta.cost) == (first.output.meta, pytest.approx(4 * 0.011e-3))
     (other,) = jobs(ai, [{**typed[0], "response_format": Title}], journal=path)
     assert (other.from_journal, other.output.output) == (False, Title(name="Oslo"))
+
+
+@SYNC_AND_ASYNC
+def test_a_class_among_the_inputs_gives_its_objects_again(jobs: Jobs, path: Path) -> None:
+    inputs = [{"prompt": "x", "response_format": kind} for kind in (Place, Hidden)]
+    texts = iter(['{"name": "Oslo"}', '{"name": "Ada", "note": "n"}'])
+    list(jobs(StandIn(lambda _: next(texts)), inputs, journal=path, concurrency=1))
+    rows = list(jobs(StandIn(fail), inputs, journal=path))
+    assert [each.output.output for each in rows] == [Place("Oslo"), Hidden(name="Ada", note="n")]
+
+
+@SYNC_AND_ASYNC
+def test_an_output_type_that_is_added_later_reads_the_answers_that_are_there(jobs: Jobs, path: Path) -> None:
+    list(jobs(StandIn(lambda _: '{"name": "Oslo"}'), prompts(2), journal=path))
+    rows = list(jobs(StandIn(fail), prompts(2), journal=path, output_type=Place))
+    assert [each.output for each in rows] == [Place("Oslo")] * 2
 
 
 @SYNC_AND_ASYNC
@@ -253,11 +289,26 @@ def test_a_file_that_is_no_journal_of_this_model_is_refused_and_stays_as_it_is(p
     list(jobs(StandIn(lambda _: "x"), prompts(3), journal=path))
     head, first, *rest = path.read_bytes().splitlines(keepends=True)
     other = head.replace(MODEL.encode(), b"@cf/other")
+    whole = json.loads(first)
+    changes: list[dict[str, Any]] = [{"key": value} for value in ("zz", 5, None)]
+    changes += [{name: value} for name in ("sent", "cost", "attempts") for value in (None, "1", -1, math.inf)]
+    changes += [{"answer": None}, {"attempts": 1.5}]
+    wrong = [json.dumps({**whole, **change}).encode() for change in changes]
+    wrong += [
+        json.dumps({name: whole[name] for name in whole if name != left}).encode()
+        for left in ("key", "sent", "cost", "attempts")
+    ]
     for content, problem in (
         (b"some notes\n", "line 1 of .* is none of its lines"),
         (b'{"a": 1}\n', "line 1 of .* is none of its lines"),
         (b"[]\n", "line 1 of .* is none of its lines"),
         (b'{"prompt": "x"}\n' * 3, "line 1 of .* is none of its lines"),
+        (b'{"precious": "data"}', "line 1 of .* is none of its lines"),
+        (b'{"cfai_journal": 1, "model": "@cf/oth', "line 1 of .* is none of its lines"),
+        *(
+            (b"".join([head, first, line + b"\n", *rest]), "line 3 of .* is none of its lines. Take it out")
+            for line in wrong
+        ),
         (other + first, "is of @cf/other"),
         (head.replace(b": 1", b": 2"), "another version"),
         (b"".join([head, first[:40] + b"\n", *rest]), "line 2 of"),
@@ -278,7 +329,7 @@ def test_two_jobs_cannot_write_one_journal_and_it_is_free_when_the_first_ends(jo
     first = jobs(StandIn(lambda _: "x"), prompts(100), journal=path)
     next(first)
     second = jobs(StandIn(fail), prompts(100), journal=path)
-    with pytest.raises(ConfigurationError, match=r"no other job writes: .* is in use"):
+    with pytest.raises(ConfigurationError, match=r"no other job writes: .* is in use\. .* `close\(\)`, `await aclose"):
         next(second)
     assert list(second) == []
     first.close()
@@ -307,14 +358,74 @@ import resource, signal
 from tests.many.conftest import Jobs, StandIn, prompts
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-list(Jobs(None)(StandIn(lambda _: "x" * 100), prompts(100), journal={str(path)!r}))
+runner = StandIn(lambda _: "x" * 100)
+job = Jobs(None)(runner, prompts(100), journal={str(path)!r})
+rows = []
+try:
+    rows.extend(job)
+finally:
+    print(len(rows), len(runner.calls), job.report().done, sum(row.ok for row in rows))
 """
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONG, cwd=root)
-    assert "OSError" in done.stderr
+    assert "OSError: [Errno " in done.stderr
+    assert "the journal cannot be written (" in done.stderr
+    assert "start it again: it goes on from what stands there" in done.stderr
+    assert len({*done.stdout.split()}) == 1, "what was answered was paid, and is given"
     rows = lines_of(path)
     assert 2 < len(rows) < 20
     assert path.stat().st_size <= 5000
+
+
+@SYNC_AND_ASYNC
+def test_a_job_that_nobody_has_any_more_lets_its_journal_go(jobs: Jobs, path: Path) -> None:
+    for number in range(3):
+        job = jobs(StandIn(lambda _: "x"), prompts(100), journal=path, concurrency=2)
+        assert next(job).from_journal == (number > 0)
+        jobs.made.clear()
+        del job
+        gc.collect()
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_breaks_a_validator_is_its_rows_failure_and_stands_in_the_journal(
+    jobs: Jobs, path: Path
+) -> None:
+    def call(inputs: Any) -> str:
+        return json.dumps({"number": int(inputs["prompt"].split()[1].rstrip("?"))})
+
+    rows = list(jobs(StandIn(call), prompts(4), output_type=Inverse, journal=path))
+    assert [each.ok for each in rows] == [False, True, True, True]
+    assert isinstance(rows[0].error, cfai.OutputValidationError)
+    assert isinstance(rows[0].error.__cause__, ZeroDivisionError)
+    assert rows[0].error.text == '{"number": 0}'
+    assert "could not be validated: ZeroDivisionError" in str(rows[0].error)
+    assert sum("error" in line for line in lines_of(path)) == 1
+    assert min(line["cost"] for line in lines_of(path)[1:]) > 0
+    assert [each.from_journal for each in jobs(StandIn(call), prompts(4), output_type=Inverse, journal=path)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+
+
+@SYNC_AND_ASYNC
+def test_what_a_row_had_cost_when_the_job_was_stopped_stands_in_the_journal(jobs: Jobs, path: Path) -> None:
+    def call(inputs: Any) -> str:
+        if len(inputs.get("messages", ())) > 1:
+            raise cfai.QuotaExceededError("used up", code=4006)
+        return "no JSON"
+
+    for fails in (True, False):
+        job = jobs(
+            StandIn(call if fails else lambda _: '{"name": "Oslo"}'), prompts(1), output_type=Place, journal=path
+        )
+        try:
+            list(job)
+        except cfai.QuotaExceededError:
+            assert fails
+        assert job.report().cost + job.report().journal_cost == pytest.approx((1 if fails else 2) * COST)
 
 
 def test_an_interrupted_job_lets_its_journal_go_whole(path: Path) -> None:
@@ -341,7 +452,10 @@ def test_a_cancelled_job_cancels_its_calls_and_lets_its_journal_go(path: Path, b
                     await anyio.sleep_forever()
                 finally:
                     left.append(inputs["prompt"])
+                    is_left.set()
             return await super().arun(model, inputs, **options)
+
+    is_left = anyio.Event()
 
     async def main() -> None:
         options = JobOptions(concurrency=2, journal=path, requests_per_minute=math.inf)
@@ -352,7 +466,9 @@ def test_a_cancelled_job_cancels_its_calls_and_lets_its_journal_go(path: Path, b
                 if each.index == 7:
                     scope.deadline = -math.inf
         assert found == [*range(8)]
-        await anyio.wait_all_tasks_blocked()
+        gc.collect()
+        with anyio.fail_after(LONG):
+            await is_left.wait()
         assert left == ["Number 8?"]
         again = AsyncJob[Any](StandIn(lambda _: "x"), MODEL, prompts(9), options, Secret({}))
         async with again:
@@ -363,7 +479,7 @@ def test_a_cancelled_job_cancels_its_calls_and_lets_its_journal_go(path: Path, b
             async for _ in job:
                 break
         async for _ in AsyncJob[Any](StandIn(lambda _: "x"), MODEL, prompts(9), JobOptions(), Secret({})):
-            break  # it goes on until nobody takes its rows, and ends with the event loop
+            break
 
     anyio.run(main, backend=backend)
     gc.collect()
