@@ -293,7 +293,7 @@ class _Calls:
             except Exception as error:
                 outcome = error
             work.collect(item, outcome)
-            if work.sender.stopped.is_set():
+            if work.sender.turns.stopped.is_set():
                 reading.cancel()
             self.changed.set()
             self.ended.set()

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio
 import anyio.to_thread
 
 from cfai._config import Retry
 from cfai._credentials import Secret
 from cfai._errors import (
     BadRequestError,
-    CapacityError,
     CfaiError,
     InputError,
     LimitError,
     OutputValidationError,
     PermissionDeniedError,
-    QuotaExceededError,
     RateLimitError,
 )
 from cfai._json import is_mapping
-from cfai._pacing import Pace
+from cfai._pacing import Pace, Turns, exceeds_rate
 from cfai._response import concerns_all_calls
-from cfai._transport import compute_retry_pause
 from cfai.fallback import CallPlan, arun_plan, plan_call, run_plan
 from cfai.many._journal import Journal
 from cfai.many._report import Row
@@ -86,26 +83,15 @@ class Sender:
         rest = dict(options.value)
         self._runner = runner
         self._model = model
-        self._pace = pace
-        self._retry = retry
         self._output_type = output_type
         self._output_retries = rest.pop("output_retries", 1)
         self._fallback = rest.pop("fallback", None)
         self._checks = rest.get("checks", "enforce")
-        self._rejects_if_busy = bool(rest.get("reject_if_busy"))
         self._options = Secret({**rest, "max_retries": 0})
-        self.stopped = threading.Event()
-        """Set when nothing more is to be sent."""
+        self.turns = Turns(pace, retry, rejects_if_busy=bool(rest.get("reject_if_busy")))
         self.journal: Journal | None = None
         self.failure: OSError | None = None
         """Why the journal cannot be written any more."""
-        self._sleeping = set[anyio.CancelScope]()
-
-    def stop(self) -> None:
-        """Send nothing more. Those that wait to be sent wait no longer."""
-        self.stopped.set()
-        for scope in self._sleeping:
-            scope.cancel()
 
     def send(self, item: Item) -> Row[Any] | None:
         """Return the row of an item, which stands in the journal, or `None` if the job was stopped first.
@@ -174,107 +160,37 @@ class Sender:
 
     def _call(self, item: Item, model: str, inputs: Any) -> Any:
         """Return the answer of one request, in its turn, and sent again where that is safe."""
-        failures = 0
-        while self._wait_for_turn(item):
-            try:
-                answer = self._runner.run(model, inputs, **self._options.value)
-            except CfaiError as error:
-                failures += not _is_too_many(error)
-                pause = self._find_pause(item, error, failures, time.monotonic())
-                if pause is None:
-                    raise
-            except Exception as error:
-                raise _StopError from error
-            else:
-                return self._take(item, answer)
-            self._sleep(pause)
-        raise _StopError
+        first = item.attempts
+
+        def send() -> Any:
+            with _counting(item, first):
+                return self._runner.run(model, inputs, **self._options.value)
+
+        return self._take(item, self.turns.send(item, send))
 
     async def _acall(self, item: Item, model: str, inputs: Any) -> Any:
         """Return the answer of one request, in its turn, and sent again where that is safe."""
-        failures = 0
-        while await self._await_turn(item):
-            try:
-                answer = await self._runner.arun(model, inputs, **self._options.value)
-            except CfaiError as error:
-                failures += not _is_too_many(error)
-                pause = self._find_pause(item, error, failures, time.monotonic())
-                if pause is None:
-                    raise
-            except Exception as error:
-                raise _StopError from error
-            else:
-                return self._take(item, answer)
-            await self._asleep(pause)
-        raise _StopError
+        first = item.attempts
 
-    def _wait_for_turn(self, item: Item) -> bool:
-        """Wait until it is an item's turn. Return False if the job was stopped first."""
-        while not self.stopped.is_set():
-            now = time.monotonic()
-            item.turn = self._pace.reserve(now)
-            self._sleep(item.turn - now)
-            if self._pace.is_current(item.turn, time.monotonic()):
-                return not self.stopped.is_set()
-        return False
+        async def send() -> Any:
+            with _counting(item, first):
+                return await self._runner.arun(model, inputs, **self._options.value)
 
-    async def _await_turn(self, item: Item) -> bool:
-        """Wait until it is an item's turn. Return False if the job was stopped first."""
-        while not self.stopped.is_set():
-            now = time.monotonic()
-            item.turn = self._pace.reserve(now)
-            await self._asleep(item.turn - now)
-            if self._pace.is_current(item.turn, time.monotonic()):
-                return not self.stopped.is_set()
-        return False
-
-    def _sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            self.stopped.wait(seconds)
-
-    async def _asleep(self, seconds: float) -> None:
-        if seconds > 0 and not self.stopped.is_set():
-            with anyio.CancelScope() as scope:
-                self._sleeping.add(scope)
-                try:
-                    await anyio.sleep(seconds)
-                finally:
-                    self._sleeping.remove(scope)
-
-    def _find_pause(self, item: Item, error: CfaiError, failures: int, now: float) -> float | None:
-        """Return the seconds to wait before a request is sent again, or `None` if its error is final.
-
-        Too many requests in a minute are nobody's fault: all rows wait for their next turn, and that is no failure of
-        this request.
-        """
-        if error.status_code is not None or not isinstance(error, InputError | LimitError):
-            item.attempts += 1
-        if _is_too_many(error):
-            pause = 0.0 if self._pace.hold(item.turn, error.retry_after, now) else None
-        else:
-            self._pace.accept(item.turn)
-            pause = compute_retry_pause(self._retry, failures, error, reject_if_busy=self._rejects_if_busy)
-        if pause is not None:
-            item.retried += 1
-        if error.meta is not None:
-            item.answered.append(error.meta)
-            item.charge(error.meta.cost)
-        elif pause is None and _may_be_billed(error):
-            item.charge(None)
-        return pause
+        return self._take(item, await self.turns.asend(item, send))
 
     def _take(self, item: Item, answer: Any) -> Any:
+        if answer is None:
+            raise _StopError
         item.attempts += 1
         item.answered.append(answer.meta)
         item.charge(answer.meta.cost)
         item.answer = answer
-        self._pace.accept(item.turn)
         return answer
 
     def _fail(self, item: Item, error: Exception) -> Row[Any] | None:
         """Return the row of an item with this error, or `None` if the job was stopped. Raises what stops the job."""
         is_stop = isinstance(error, _StopError)
-        if is_stop or (isinstance(error, CfaiError) and (_is_too_many(error) or concerns_all_calls(error))):
+        if is_stop or (isinstance(error, CfaiError) and (exceeds_rate(error) or concerns_all_calls(error))):
             if item.answered:
                 # An answer that was to be asked for again was billed.
                 self._keep(item, Row(item.index, item.inputs, attempts=item.attempts))
@@ -313,9 +229,23 @@ class Sender:
                 self.failure = self.failure or error
 
 
-def _is_too_many(error: Exception) -> bool:
-    """Return True for too many requests in a minute."""
-    return isinstance(error, RateLimitError) and not isinstance(error, CapacityError | QuotaExceededError)
+@contextmanager
+def _counting(item: Item, first: int) -> Generator[None]:
+    """Count an attempt that fails, and what it has cost; `first` were made for requests before this one."""
+    item.retried += item.attempts > first
+    try:
+        yield
+    except CfaiError as error:
+        if error.status_code is not None or not isinstance(error, InputError | LimitError):
+            item.attempts += 1
+        if error.meta is not None:
+            item.answered.append(error.meta)
+            item.charge(error.meta.cost)
+        elif _may_be_billed(error):
+            item.charge(None)
+        raise
+    except Exception as error:
+        raise _StopError from error
 
 
 def _may_be_billed(error: CfaiError) -> bool:

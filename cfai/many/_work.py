@@ -194,7 +194,7 @@ class Work(Generic[T]):
         if outcome is not None:
             self._error = self._error or outcome
             self._is_read = True
-            self.sender.stop()
+            self.sender.turns.stop()
 
     def give(self) -> Row[T] | None:
         """Return the next row, if it is there."""
@@ -245,7 +245,7 @@ class Work(Generic[T]):
 
     def close(self) -> None:
         """Send no more, and let the journal go. What is under way is given up."""
-        self.sender.stop()
+        self.sender.turns.stop()
         self._is_read = True
         self._finished.clear()
         if self._ended is None:
