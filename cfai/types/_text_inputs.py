@@ -8,7 +8,7 @@ checked field by field.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Required, TypedDict, final
+from typing import Literal, Required, TypedDict, final
 
 from pydantic import BaseModel
 
@@ -404,7 +404,7 @@ class _Text(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""

@@ -10,7 +10,7 @@ checked field by field.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Required, TypedDict, final
+from typing import Literal, Required, TypedDict, final
 
 from pydantic import BaseModel
 
@@ -365,7 +365,7 @@ class PromptInputs(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
@@ -462,7 +462,7 @@ class PromptInputsPlain(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
@@ -559,7 +559,7 @@ class PromptInputsStream(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
@@ -656,7 +656,7 @@ class MessagesInputs(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
@@ -753,7 +753,7 @@ class MessagesInputsPlain(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
@@ -850,7 +850,7 @@ class MessagesInputsStream(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
@@ -1192,7 +1192,7 @@ class PromptOrMessages(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
@@ -1291,7 +1291,7 @@ class PromptMessagesOrInput(TypedDict, total=False):
     """Superseded by `tools`."""
     function_call: Literal["none", "auto"] | NamedFunction
     """Superseded by `tool_choice`. Chat models."""
-    response_format: TextFormat | JsonFormat | Untyped | type[Any]
+    response_format: TextFormat | JsonFormat | Untyped | type[object]
     """JSON mode, for the models that have it. A class means the same as `output_type`, which types the answer too."""
     guided_json: Mapping[str, object]
     """A JSON schema, for Llama 4 Scout, Mistral Small 3.1, Gemma 3 and QwQ."""
