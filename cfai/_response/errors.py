@@ -75,6 +75,7 @@ _CONTEXT_WINDOW_EXCEEDED = 5021
 def concerns_all_calls(error: BaseException) -> bool:
     """Return True if all other calls of the model would meet an error too: it is not about the inputs of one.
 
+    >>> from cfai import RateLimitError
     >>> concerns_all_calls(AuthenticationError("no")), concerns_all_calls(RateLimitError("later"))
     (True, False)
     """

@@ -88,7 +88,8 @@ def test_tags_stay_in_the_text_of_other_models_and_in_json(caller: Caller, servi
         with row((model, options)):
             service.answers(service.result({"response": REPORT}), service.events(events([REPORT])))
             assert caller.run(model, {"prompt": "2+2", **options}).text == REPORT
-            stream = caller.run(model, {"prompt": "2+2", "stream": True, **options})
+            # The service streams no JSON; an answer that came so all the same is read.
+            stream = caller.run(model, {"prompt": "2+2", "stream": True, **options}, checks="off")
             assert stream.result().text == REPORT
 
 

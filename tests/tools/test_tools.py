@@ -319,7 +319,6 @@ def test_a_default_that_is_a_field_is_read_as_pydantic_does() -> None:
             parse(ToolCall("book", arguments))
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on pydantic takes it")
 def test_the_reason_why_a_type_has_no_schema_is_pydantics_own() -> None:
     class Stop(TypedDict):
         city: str
@@ -327,6 +326,9 @@ def test_the_reason_why_a_type_has_no_schema_is_pydantics_own() -> None:
     def travel(stop: Stop) -> None: ...
 
     travel.__annotations__["stop"] = Stop
+    if sys.version_info >= (3, 12):  # from then on pydantic takes it
+        assert make_tool(travel).parse(ToolCall("travel", '{"stop": {"city": "Oslo"}}')) == {"stop": {"city": "Oslo"}}
+        return
     with pytest.raises(ConfigurationError, match=r"has no JSON schema \(Please use `typing_extensions.TypedDict`"):
         make_tool(travel)
 
