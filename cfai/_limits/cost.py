@@ -219,7 +219,8 @@ def _count_image_units(
         steps = defaults.max_steps
     if width is None or height is None:
         return None
-    if defaults.ignores_size and (width, height) != (defaults.width, defaults.height):  # UNCERTAIN
+    # UNCERTAIN: whether a size is ignored that FLUX.1 does not document.
+    if defaults.ignores_size and (width, height) != (defaults.width, defaults.height):
         if not at_most:
             return None
         width, height = max(width, defaults.width), max(height, defaults.height)

@@ -21,6 +21,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "`authors/search`": ("authors",),
     "may tell it only if asked to": ("stream, v1",),
     "which one of several prompts is read": ("two prompts",),
+    "The name is given to the documented text": ("JSON cut",),
     "5023 to 5025": ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
     "the statuses of 8001, 8005 and 8006": ("tool choice", "bad picture"),
 }
@@ -34,6 +35,7 @@ NOT_ASKED: dict[str, str] = {
     "containers, rates": "how speech comes in each of its encodings",
     "the order of Qwen3 Embedding's vectors": "the order of the vectors of queries and documents in one call",
     "the schema of FLUX.1 has no `seed`": "whether FLUX.1 takes a `seed`",
+    "whether a size is ignored": "whether FLUX.1 takes a `seed` or a size",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""
 
