@@ -1,4 +1,4 @@
-"""What docs/scale.md says, on clusters on this machine: `python -m pytest .ci/ray_cluster.py`.
+"""Check what docs/scale.md says, on clusters on this machine: `python -m pytest .ci/ray_cluster.py`.
 
 Needs the extras `ray` and `emulator`, and for the recipes `dask[dataframe,distributed]`, pyspark and Java 17. Each job
 is a program of its own, as a user's would be, so that it can be killed.

@@ -316,7 +316,7 @@ class Ai:
 
     @property
     def usage(self) -> ClientUsage:
-        """What all calls took since the client was made, in tokens, neurons and US dollars, by model.
+        """The total of all calls since the client was made, in tokens, neurons and US dollars, by model.
 
         A copy: ask again after further calls. Copies by `with_options` count into the same; a pickle and a forked
         process begin anew. Every call counts that was answered: a stream at its end, or when it is left; a raw response

@@ -14,7 +14,7 @@ MOST_WAITING = 200
 
 @dataclass(slots=True)
 class ModelUsage:
-    """What calls took, all together."""
+    """The calls, tokens, neurons and cost of one model, added up."""
 
     calls: int = 0
     """Calls that were answered, streams included that were left before their end. Failed calls do not count, nor do
@@ -45,7 +45,7 @@ class ModelUsage:
 
 @dataclass(slots=True)
 class ClientUsage(ModelUsage):
-    """What all calls of a client took since it was made: `ai.usage`. It is a copy, which later calls do not change.
+    """The total of all calls of a client since it was made: `ai.usage`. It is a copy, which later calls do not change.
 
     `print` shows it as a table, a line a model.
     """

@@ -389,7 +389,7 @@ def replace_class(model: str, inputs: Any) -> Any:
 
 
 class _Misfit(NamedTuple):
-    """What is wrong with an answer."""
+    """The reasons why an answer does not fit."""
 
     errors: list[ErrorDetails]
     advice: str

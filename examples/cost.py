@@ -1,4 +1,4 @@
-"""What a question costs with several models, at most and in the end: `python examples/cost.py "Where is New York?"`."""
+"""Compare the cost of a question with several models: `python examples/cost.py "Where is New York?"`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What calls cost: one by one in `meta`, and all together in `ai.usage`."""
+"""The cost of calls: one by one in `meta`, and all together in `ai.usage`."""
 
 from __future__ import annotations
 

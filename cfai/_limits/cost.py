@@ -41,7 +41,7 @@ _PICTURES = ("input_image_0", "input_image_1", "input_image_2", "input_image_3")
 
 
 class _ImageDefaults(NamedTuple):
-    """What an image model paints if it is not told otherwise, as far as that is documented."""
+    """The size and the steps of an image if a call names none, as far as that is documented."""
 
     width: int
     height: int

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class Request(Protocol):
-    """What is sent, in one thread or task at a time."""
+    """Anything that is sent, in one thread or task at a time."""
 
     turn: float
     """When it was sent last, in seconds of `time.monotonic`."""

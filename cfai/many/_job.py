@@ -301,7 +301,7 @@ class _Calls:
 
 
 class _Signal:
-    """What tasks wait for. Whoever is woken looks again whether there is anything to do."""
+    """A signal that tasks wait for. Whoever is woken looks again whether there is anything to do."""
 
     __slots__ = ("_event",)
 

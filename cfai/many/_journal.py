@@ -33,7 +33,7 @@ _LOCKED_BYTE = 1 << 62
 
 
 class Past(NamedTuple):
-    """What a journal knew when it was opened."""
+    """The contents of a journal when it was opened."""
 
     cost: float
     """US dollars that its rows have cost."""

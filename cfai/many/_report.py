@@ -1,4 +1,4 @@
-"""What a job gives: rows, and a report."""
+"""The results of a job: rows, and a report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Row(Generic[T]):
 
 @dataclass(slots=True)
 class JobReport:
-    """What a job has done so far. Tokens, neurons, cost and seconds are those of this run of it."""
+    """The work of a job so far. Tokens, neurons, cost and seconds are those of this run of it."""
 
     done: int = 0
     """Inputs with an answer, those from the journal included."""

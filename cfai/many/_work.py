@@ -1,4 +1,4 @@
-"""What a job reads, begins and gives next. Nothing here waits, and one thread, or one event loop, uses it."""
+"""Decide what a job reads, begins and gives next. Nothing here waits, and one thread, or one event loop, uses it."""
 
 from __future__ import annotations
 

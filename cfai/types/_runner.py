@@ -1,4 +1,4 @@
-"""What stands on `run` takes: anything with `run` and `arun`, such as an `Ai`."""
+"""The protocol that what stands on `run` takes: anything with `run` and `arun`, such as an `Ai`."""
 
 from __future__ import annotations
 

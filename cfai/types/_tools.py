@@ -27,7 +27,7 @@ class PythonTool(TypedDict, total=False):
 
 @dataclass(slots=True)
 class ToolResult:
-    """What came of one call that the model asked for."""
+    """The result of one call that the model asked for."""
 
     call: ToolCall
     """The call, with the id by which its result went back."""
@@ -113,5 +113,5 @@ class ToolsOutput(TextOutput):
 
     @property
     def cost(self) -> float | None:
-        """What all calls cost together, in US dollars; `None` if that is not known of each."""
+        """The cost of all calls together, in US dollars; `None` if that is not known of each."""
         return add_up(step.cost for step in self._steps)

@@ -1,4 +1,4 @@
-"""What a call costs at most, before it is sent, and the units of a price that it takes."""
+"""The cost of a call at most, before it is sent, and the units of a price that it takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call with tools comes to, for a type checker."""
+"""The types of calls with tools, for a type checker."""
 
 from __future__ import annotations
 
