@@ -19,7 +19,6 @@ from typing import (
     NamedTuple,
     Self,
     TypeAlias,
-    TypedDict,
     TypeVar,
     Unpack,
     cast,
@@ -31,6 +30,7 @@ from urllib.parse import quote
 import httpx
 
 from cfai import tokens, types
+from cfai._client_options import CallOptions, FallbackOptions, LocalOptions, ManyOptions, check_call_options
 from cfai._client_overloads import typed_arun, typed_run
 from cfai._config import (
     NOT_GIVEN,
@@ -94,50 +94,8 @@ else:
     Chat = Job = AsyncJob = Iterable
 
 
-class LocalOptions(TypedDict, total=False):
-    """The options of `Ai` that `Ai.local` takes too: all but those that say where the service is, and as whom."""
-
-    timeout: float | httpx.Timeout | Timeout | None
-    total_timeout: float | None
-    max_retries: Retry | int | None
-    max_answer_bytes: int
-    checks: CheckMode
-    default_headers: Mapping[str, str] | None
-    http_client: HttpClient | None
-    async_http_client: AsyncHttpClient | None
-    limit_overrides: Mapping[str, int | Mapping[str, int]] | None
-    token_counter: tokens.TokenCounter | Mapping[str, tokens.TokenCounter] | None
-    gateway_route: GatewayRoute
-
-
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
 """What makes a stream of a response."""
-
-
-class CallOptions(TypedDict, total=False):
-    """The options of `Ai.run` that what stands on it takes too, and passes on with every call."""
-
-    gateway: str | GatewayOptions | None
-    tags: Iterable[str]
-    extra_headers: Mapping[str, str] | None
-    session_affinity: str | None
-    reject_if_busy: bool
-    timeout: float | httpx.Timeout | Timeout | None
-    total_timeout: float | None
-    max_retries: Retry | int | None
-    checks: CheckMode
-
-
-class FallbackOptions(CallOptions, total=False):
-    """The options of a call, and other models for it."""
-
-    fallback: Sequence[str] | None
-
-
-class ManyOptions(FallbackOptions, total=False):
-    """The options of `Ai.run` that `Ai.run_many` passes on with every call."""
-
-    output_retries: int
 
 
 class LastCall(NamedTuple):
@@ -520,7 +478,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        _check_call_options("run_with_tools", hidden)
+        check_call_options("run_with_tools", hidden)
         from cfai.tools import run_with_tools
 
         hidden.value.setdefault("checks", self._config.limit_policy.mode)
@@ -572,7 +530,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        _check_call_options("arun_with_tools", hidden)
+        check_call_options("arun_with_tools", hidden)
         from cfai.tools import arun_with_tools
 
         hidden.value.setdefault("checks", self._config.limit_policy.mode)
@@ -634,7 +592,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        _check_call_options("chat", hidden)
+        check_call_options("chat", hidden)
         from cfai.chat import Chat
 
         return Chat(
@@ -723,7 +681,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # secrets, which a traceback would show
-        _check_call_options("run_many", hidden, ManyOptions)
+        check_call_options("run_many", hidden, ManyOptions)
         from cfai.many import Job, JobOptions
 
         hidden.value.setdefault("checks", self._config.limit_policy.mode)
@@ -780,7 +738,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # secrets, which a traceback would show
-        _check_call_options("arun_many", hidden, ManyOptions)
+        check_call_options("arun_many", hidden, ManyOptions)
         from cfai.many import AsyncJob, JobOptions
 
         hidden.value.setdefault("checks", self._config.limit_policy.mode)
@@ -827,7 +785,7 @@ class Ai:
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        _check_call_options("embed", hidden, CallOptions)
+        check_call_options("embed", hidden, CallOptions)
         policy = self._get_policy(hidden.value.get("checks", NOT_GIVEN))
         from cfai.embeddings import embed
 
@@ -861,7 +819,7 @@ class Ai:
         """Embed any number of texts, awaited; `texts` may be an asynchronous iterable too."""
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        _check_call_options("aembed", hidden, CallOptions)
+        check_call_options("aembed", hidden, CallOptions)
         policy = self._get_policy(hidden.value.get("checks", NOT_GIVEN))
         from cfai.embeddings import aembed
 
@@ -1076,14 +1034,6 @@ def _get_attributes(ai: Ai) -> dict[str, Any]:
 def _set_attributes(ai: Ai, attributes: Mapping[str, Any]) -> None:
     for name, value in attributes.items():
         object.__setattr__(ai, name, value)  # a subclass may guard its own
-
-
-def _check_call_options(method: str, options: Secret, kind: type = FallbackOptions) -> None:
-    """Raise `TypeError` for an option that is not among those of `kind`, as Python does for other parameters."""
-    known = kind.__annotations__
-    if unknown := next((name for name in options.value if name not in known), None):
-        hint = f"the options of its calls are {', '.join(known)}"
-        raise TypeError(f"Ai.{method}() got an unexpected keyword argument {unknown!r}: {hint}")
 
 
 def _make_pool(

@@ -40,7 +40,7 @@ ORDER = (
     ("_streaming",),
     ("_display", "_pacing"),
     ("chat", "embeddings", "fallback", "many", "structured", "tools"),
-    ("_client_overloads", "_client"),
+    ("_client_options", "_client_overloads", "_client"),
     ("__init__",),
     ("integrations",),
     ("local",),

@@ -34,7 +34,9 @@ from cfai import (
 )
 from cfai.local import Emulator
 from cfai.models.schemas import get_schema
-from cfai.structured import OutputFormat, find_form, find_json, make_strict
+from cfai.structured import OutputFormat, find_form, make_strict
+from cfai.structured import _streams as structured_streams
+from cfai.structured._format import find_json
 from cfai.types import ChatCompletion, NativeText, ResponsesOutput, StructuredOutput, TextOutput
 from tests.conftest import SYNC_AND_ASYNC, Caller, Service, row, stream_of
 
@@ -804,10 +806,8 @@ def test_an_empty_answer_to_a_stream_is_asked_for_again_and_stays_structured(cal
 
 
 def test_partials_of_a_long_text_read_it_a_bounded_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    from cfai import structured
-
     text = json.dumps([{"name": f"city {number}", "population": number} for number in range(5_000)])
-    growing = structured._GrowingValue(OutputFormat.of(list[City]), "")  # pyright: ignore[reportPrivateUsage]
+    growing = structured_streams._GrowingValue(OutputFormat.of(list[City]), "")  # pyright: ignore[reportPrivateUsage]
     read = 0
 
     def count(text: str, **options: Any) -> Any:
@@ -815,8 +815,8 @@ def test_partials_of_a_long_text_read_it_a_bounded_number_of_times(monkeypatch: 
         read += len(text)
         return from_json(text, **options)
 
-    from_json = structured.from_json
-    monkeypatch.setattr(structured, "from_json", count)
+    from_json = structured_streams.from_json
+    monkeypatch.setattr(structured_streams, "from_json", count)
     values = [value for start in range(0, len(text), 4) for value in growing.add(text[start : start + 4])]
     values += growing.finish()
     assert values[-1] == json.loads(text)

@@ -21,7 +21,7 @@ import pytest
 import respx
 
 from cfai import Ai, APIConnectionError, ConfigurationError, RateLimitError
-from cfai._client import LocalOptions
+from cfai._client_options import LocalOptions
 from cfai.local import Fault
 from cfai.local.engines import SMALL_MODEL
 from tests.conftest import BACKENDS, row
