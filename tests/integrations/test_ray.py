@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -20,6 +19,10 @@ from tests.conftest import ACCOUNT, TOKEN, row
 SMALL = "@cf/baai/bge-small-en-v1.5"
 GLM = "@cf/zai-org/glm-4.7-flash"
 URL = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/run/{SMALL}"
+
+
+def make_ai() -> Ai:
+    return Ai(account_id=ACCOUNT, api_token=TOKEN)
 
 
 class Table:
@@ -158,7 +161,6 @@ def test_one_text_that_the_firewall_blocks_costs_the_others_nothing(stages: Any,
         return httpx.Response(200, json={"result": {"data": [[1.0]] * len(texts)}, "success": True})
 
     respx_mock.post(URL).mock(side_effect=answer)
-    make_ai = lambda: Ai(account_id=ACCOUNT, api_token=TOKEN)  # noqa: E731
     done = stages.embed(Dataset(Table(text=["a", "b", "bad", "c"])), SMALL, "text", make_ai=make_ai)
     assert [error is None for error in done.error] == [True, True, False, True]
     assert "1020" in done.error[2]
@@ -168,7 +170,6 @@ def test_an_answer_that_lacks_vectors_is_an_error_of_its_rows(stages: Any, respx
     for name, result in {"short": {"data": [[1.0]]}, "none": {"data": []}, "other": {"name": "x"}}.items():
         with row(name):
             respx_mock.post(URL).mock(return_value=httpx.Response(200, json={"result": result, "success": True}))
-            make_ai = lambda: Ai(account_id=ACCOUNT, api_token=TOKEN)  # noqa: E731
             done = stages.embed(Dataset(Table(text=["a", "b"])), SMALL, "text", make_ai=make_ai)
             assert done.embedding == [None, None]
             assert all(done.error)
@@ -177,8 +178,13 @@ def test_an_answer_that_lacks_vectors_is_an_error_of_its_rows(stages: Any, respx
 
 def test_each_row_is_answered_with_the_options_of_run(stages: Any, local: Emulator) -> None:
     table = Table(id=[1, 2], question=["Where is Oslo?", "Where is Rome?"])
-    make_inputs = lambda row: {"prompt": row["question"], "max_tokens": 100 * row["id"]}  # noqa: E731
-    read = lambda answer: f"{answer.meta.model}: {answer.text}"  # noqa: E731
+
+    def make_inputs(row: dict[str, Any]) -> dict[str, Any]:
+        return {"prompt": row["question"], "max_tokens": 100 * row["id"]}
+
+    def read(answer: Any) -> str:
+        return f"{answer.meta.model}: {answer.text}"
+
     done = stages.run(Dataset(table), GLM, make_inputs, read=read, gateway="g", workers=3, make_ai=local.ai)
     assert done.error == [None, None]
     for answer, city in zip(done.answer, ["Oslo", "Rome"], strict=True):
@@ -200,8 +206,10 @@ def test_what_goes_wrong_for_one_row_stands_in_its_error(stages: Any, local: Emu
             raise ValueError("no JSON")
         return answer.text
 
-    inputs = lambda row: {"prompt": row["text"][:100]}  # noqa: E731
-    done = stages.run(Dataset(table), GLM, inputs, read=read, make_ai=local.ai, concurrency=1)
+    def make_inputs(row: dict[str, Any]) -> dict[str, Any]:
+        return {"prompt": row["text"][:100]}
+
+    done = stages.run(Dataset(table), GLM, make_inputs, read=read, make_ai=local.ai, concurrency=1)
     errors = [error and error.partition(":")[0] for error in done.error]
     assert errors == [None, "TypeError", None, "ValueError"]
     assert [answer is None for answer in done.answer] == [False, True, False, True]
@@ -261,7 +269,10 @@ def test_models_that_the_service_counts_together_share_a_rate(stages: Any, ray: 
 
 def test_what_cannot_work_is_refused_before_anything_is_read(stages: Any, local: Emulator) -> None:
     dataset = Dataset(Table(text=["x"], error=[None]))
-    run: Callable[..., Any] = lambda model=GLM, **options: stages.run(dataset, model, dict, **options)  # noqa: E731
+
+    def run(model: str = GLM, **options: Any) -> Any:
+        return stages.run(dataset, model, dict, **options)
+
     with local.ai() as ai:
         for message, call in {
             "requests_per_minute.*@cf/not/known, got 0": lambda: run("@cf/not/known"),
