@@ -52,10 +52,11 @@ from cfai._credentials import (
     parse_setting,
     resolve_credentials,
 )
-from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InferenceUpstreamError
+from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InferenceUpstreamError, InputError
 from cfai._json import is_mapping
 from cfai._limits import (
     CheckResult,
+    InputProblem,
     add_problems,
     check_call,
     estimate_max_cost,
@@ -850,12 +851,18 @@ class Ai:
         for a name that is no model's.
         """
         quote_model(model)
-        from cfai.structured import replace_class
+        from cfai.structured import count_reads, find_json_problem, has_class, replace_class
 
-        policy, inputs = self._config.limit_policy, replace_class(model, inputs)
-        encoded, entry = resolve_max_tokens(model, encode_inputs(model, inputs), policy), policy.get_model(model)
-        result = add_problems(check_call(model, encoded, policy), find_input_problems(entry, encoded) if entry else ())
+        policy, is_structured = self._config.limit_policy, has_class(inputs)
+        problem = find_json_problem(model, inputs) if is_structured else ""
+        encoded, entry = encode_inputs(model, replace_class(model, inputs)), policy.get_model(model)
+        encoded = resolve_max_tokens(model, encoded, policy)
+        problems = [InputProblem(InputError(problem, model=model))] if problem else []
+        problems += find_input_problems(entry, encoded) if entry else ()
+        result = add_problems(check_call(model, encoded, policy), problems)
         max_cost = estimate_max_cost(model, encoded, policy)
+        if max_cost is not None and is_structured and not encoded.get("stream"):
+            max_cost *= count_reads(1)  # an answer that does not fit is asked for once more
         source = entry.price_source if entry and max_cost is not None else None
         return replace(result, max_cost=max_cost, price_source=source)
 

@@ -100,7 +100,7 @@ def plan_call(
                 raise ConfigurationError(f"`{name}` does not go with `fallback`, since {why}: leave one of them out")
         calls += [adapt_inputs(rest, other) for other in others]
     for position, each in enumerate(calls):
-        if output_format is not None or (position and _find_schema(each.inputs) is not None):
+        if output_format is not None or (position and _asks_for_json(rest)):
             check_json_mode(each.model, each.inputs, checks)
     return CallPlan(calls, output_format, output_retries)
 
@@ -222,8 +222,15 @@ def _convert_from_responses(adapted: dict[str, Any]) -> None:
         messages.append({"role": "system", "content": instructions})
     if isinstance(question, str):
         messages.append({"role": "user", "content": question})
+    previous: Any = None
     for item in as_sequence(question):
-        messages += _convert_item(item)
+        kind = item.get("type") if is_mapping(item) else None
+        converted = _convert_item(item)
+        if kind == previous == "function_call":  # calls at the same time are one message
+            messages[-1]["tool_calls"] += converted[0]["tool_calls"]
+        else:
+            messages += converted
+        previous = kind if kind != "reasoning" else previous
     adapted["messages"] = messages
     text, reasoning = adapted.get("text"), adapted.get("reasoning")
     if is_mapping(text) and [*text] == ["format"]:
@@ -245,11 +252,17 @@ def _convert_item(item: Any) -> list[Any]:
         call = {"id": item.get("call_id"), "type": "function", "function": function}
         return [{"role": "assistant", "content": "", "tool_calls": [call]}]
     if item.get("type") == "function_call_output":
-        return [{"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")}]
+        return [{"role": "tool", "tool_call_id": item.get("call_id"), "content": _convert_parts(item.get("output"))}]
+    if "role" not in item:
+        raise _refuse(f"only the Responses API has items of the type {item.get('type')!r}, and `input` has one")
     message = {name: item[name] for name in ("role", "content") if name in item}
-    if isinstance(message.get("content"), list | tuple):
-        message["content"] = [_convert_part(part) for part in as_sequence(message["content"])]
+    if "content" in message:
+        message["content"] = _convert_parts(message["content"])
     return [message]
+
+
+def _convert_parts(content: Any) -> Any:
+    return [_convert_part(part) for part in as_sequence(content)] if isinstance(content, list | tuple) else content
 
 
 def _convert_part(part: Any) -> Any:
@@ -265,6 +278,13 @@ def _convert_tool(tool: Any) -> Any:
     if not is_mapping(tool) or "name" not in tool or "function" in tool or tool.get("type", "function") != "function":
         return tool
     return {"type": "function", "function": {name: value for name, value in tool.items() if name != "type"}}
+
+
+def _asks_for_json(inputs: Mapping[str, Any]) -> bool:
+    """Return True for inputs that ask for JSON, by a schema or by none."""
+    text = inputs.get("text")
+    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
+    return _find_schema(inputs) is not None or (is_mapping(wanted) and wanted.get("type") == "json_object")
 
 
 def _find_schema(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -260,6 +260,24 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
             (),
         ),
         (
+            {"input": [user, item_call, {"type": "reasoning"}, item_call | {"call_id": "d"}, item_output]},
+            GLM,
+            {
+                "messages": [
+                    user,
+                    {"role": "assistant", "content": "", "tool_calls": [chat_call, chat_call | {"id": "d"}]},
+                    {"role": "tool", "tool_call_id": "c", "content": "red"},
+                ]
+            },
+            (),
+        ),
+        (
+            {"input": [{"type": "function_call_output", "call_id": "c", "output": parts}]},
+            GEMMA,
+            {"messages": [{"role": "tool", "tool_call_id": "c", "content": chat_parts}]},
+            (),
+        ),
+        (
             {
                 "input": "x",
                 "tools": [{"type": "function", **tool}],
@@ -339,6 +357,7 @@ def test_a_model_that_cannot_be_asked_the_same_is_refused_before_anything_is_sen
         (INDIC, {"text": "Hi", "target_language": "hin_Deva"}, "@cf/meta/m2m100-1.2b", "no input `target_language`"),
         ("@cf/myshell-ai/melotts", {"prompt": "Hi", "lang": "fr"}, "@cf/deepgram/aura-1", "has no input `lang`"),
         ("@cf/deepgram/aura-1", {"text": "Hi", "speaker": "luna"}, "@cf/myshell-ai/melotts", "no input `speaker`"),
+        (GPT_OSS, {"input": [{"type": "web_search_call"}]}, GLM, "items of the type 'web_search_call'"),
         (GEMMA, {"prompt": "Hi", "tools": [{}]}, "@cf/meta/llama-guard-3-8b", "has no input `tools`"),
         (VISION, {"prompt": "x", "image": b"png"}, LLAMA, "cannot see, and the inputs have an image"),
         (GEMMA, {"messages": [seen("x")]}, LLAMA, "cannot see"),
@@ -412,6 +431,7 @@ def test_what_was_left_out_is_told(hasty: Caller, service: Service) -> None:
 
 def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
     hi: dict[str, Any] = {"prompt": "x"}
+    any_json = {"prompt": "x", "response_format": {"type": "json_object"}}
     json_mode = {"prompt": "x", "response_format": {"type": "json_schema", "json_schema": SCHEMA}}
     table: list[tuple[dict[str, Any], Any, dict[str, Any], type[Exception], str]] = [
         (hi, LLAMA, {}, ConfigurationError, r"must be a list of models, got str: write \['@cf/meta"),
@@ -427,6 +447,7 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (hi, [LLAMA], {"queue_request": True}, ConfigurationError, "`fallback` needs an answer"),
         (hi, ["@cf/meta/llama-3.2-1b-instruct"], {"output_type": City}, InputError, "has no JSON mode"),
         (json_mode, ["@cf/meta/llama-3.2-1b-instruct"], {}, InputError, "has no JSON mode"),
+        (any_json, ["@cf/meta/llama-3.2-1b-instruct"], {}, InputError, "has no JSON mode"),
         (hi | {"stream": True}, [LLAMA], {"output_type": City}, InputError, "gives no JSON with a stream"),
     ]
     for inputs, fallback, options, kind, words in table:

@@ -7,7 +7,7 @@ import json
 import pickle
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import httpx
 import pytest
@@ -383,6 +383,31 @@ def test_the_reasoning_of_an_answer_goes_back_under_its_name(caller: Caller, ser
     assert service.sent["messages"][1] == {"role": "assistant", "content": "no", "reasoning": "hm"}
 
 
+def test_a_call_beside_the_text_does_not_go_back(caller: Caller, service: Service) -> None:
+    call = {"name": "look", "arguments": {}}
+    service.answers(service.result(native('{"x": 1}', tool_calls=[call])), service.result(native(PARIS)))
+    caller.run(LLAMA, {"prompt": "x", "tools": [{"name": "look"}]}, output_type=City, checks="off")
+    assert service.sent["messages"][1] == {"role": "assistant", "content": '{"x": 1}'}
+
+
+def test_a_type_is_made_into_a_schema_once(caller: Caller, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    make = OutputFormat.of
+    monkeypatch.setattr(OutputFormat, "of", lambda output_type: made.append(output_type) or make(output_type))
+
+    class Town(BaseModel):
+        name: str
+
+    service.answers(service.result(native(PARIS)))
+    checked, other = Annotated[Town, ["a note"]], Town | City
+    for _ in range(3):
+        assert caller.run(LLAMA, {"prompt": "x"}, output_type=Town).output == Town(name="Paris")
+        assert caller.run(LLAMA, {"prompt": "x"}, output_type=other).output == City(**PARIS)
+        assert caller.run(LLAMA, {"prompt": "x"}, output_type=City | Town).output == City(**PARIS)
+        assert caller.run(LLAMA, {"prompt": "x"}, output_type=checked).output == Town(name="Paris")
+    assert made == [Town, other, City | Town, checked, checked, checked], "an annotation may have no hash"
+
+
 def test_usage_and_neurons_are_those_of_all_answers(caller: Caller, service: Service) -> None:
     service.answers(service.result(chat("no")), service.result(chat("no")), service.result(chat(json.dumps(PARIS))))
     answer = caller.run(GLM, {"prompt": "x"}, output_type=City, output_retries=2)
@@ -493,6 +518,8 @@ def test_json_mode_that_the_service_could_not_meet_is_asked_for_again(caller: Ca
         failed,
         service.error(422, None, "AiError: JSON Mode couldn't be met"),
         service.error(400, 9999, "JSON mode couldn't be met"),
+        service.error(400, 3030, "AiError: JSON Mode couldn't be met"),
+        service.error(400, 5006, "JSON Mode couldn't be met"),
     ):
         service.answers(error, service.result(native(PARIS)))
         answer = caller.run(LLAMA, {"prompt": "x"}, output_type=City)

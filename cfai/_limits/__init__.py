@@ -15,7 +15,14 @@ from cfai._limits.check import (
     resolve_max_tokens,
 )
 from cfai._limits.cost import count_units, count_wav_seconds, estimate_max_cost
-from cfai._limits.inputs import find_input_problems, is_blind, list_input_warnings, list_inputs, list_plain_inputs
+from cfai._limits.inputs import (
+    InputProblem,
+    find_input_problems,
+    is_blind,
+    list_input_warnings,
+    list_inputs,
+    list_plain_inputs,
+)
 from cfai._limits.messages import format_warning, make_input_error
 from cfai._limits.window import MAX_TOKENS_FIELDS, requested_output, reserved_output
 
@@ -26,6 +33,7 @@ __all__ = [
     "MAX_TOKENS_FIELDS",
     "CheckResult",
     "FittedMessages",
+    "InputProblem",
     "add_problems",
     "check_call",
     "check_text",

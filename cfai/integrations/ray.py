@@ -24,7 +24,6 @@ from cfai.models.schemas import get_schema
 
 with explain_missing("cfai.integrations.ray", extra="ray"):
     pyarrow, ray = import_module("pyarrow"), import_module("ray")
-
 __all__ = ["embed", "run"]
 
 _RETRY = cfai.Retry(max_retries=8, base=1.0, cap=60.0)  # for some three minutes: nobody waits for a single row
@@ -57,19 +56,20 @@ class Worker:
         self._added = value, ("cost", pyarrow.float64()), ("error", pyarrow.string())
 
     def __call__(self, table: Any) -> Any:
+        if taken := {name for name, _ in self._added}.intersection(table.column_names):
+            raise ConfigurationError(f"the dataset has a column `{min(taken)}` already: drop it, or rename it")
         rows = (table[self._column] if self._column else table).to_pylist()
         full = [row for row in rows if row]
         requests = [full[start : start + self._size] for start in range(0, len(full), self._size)]
         answers = iter([answer for answered in self._threads.map(self._answer, requests) for answer in answered])
         added = [next(answers) if row else (None, None, "InputError: there is no text") for row in rows]
         for (name, kind), values in zip(self._added, zip(*added, strict=True), strict=True):
-            if name in table.column_names:
-                raise ConfigurationError(f"the dataset has a column `{name}` already: drop it, or rename it")
             table = table.append_column(name, pyarrow.array(values, kind))
         return table
 
     def _answer(self, rows: list[Any]) -> list[tuple[Any, float | None, str | None]]:
         """Return what to add to the rows of one request: a value, its cost, an error."""
+        cost = None
         try:
             output = self._run(self._make_inputs(rows))
             cost = None if output.meta.cost is None else output.meta.cost / len(rows)
@@ -79,7 +79,7 @@ class Worker:
                 raise
             if len(rows) > 1 and isinstance(error, BadRequestError | PermissionDeniedError | InputError | LimitError):
                 return self._answer(rows[: len(rows) // 2]) + self._answer(rows[len(rows) // 2 :])
-            return [(None, None, f"{type(error).__name__}: {error}")] * len(rows)
+            return [(None, cost, f"{type(error).__name__}: {error}")] * len(rows)
 
     def _run(self, inputs: Any) -> Any:
         """Run the model. Every request waits for its time, also one that is sent again."""
@@ -123,8 +123,8 @@ def run(dataset: Any, model: str, make_inputs: Any, *, read: Any = attrgetter("t
     - `make_ai`: makes a worker's client, in the worker. By default `Ai`, with the credentials of its environment.
     - The other `options` are those of `Ai.run`.
 
-    A row that failed, after retries, has an `error` alone. Errors that all rows would meet end the job: of credentials,
-    account, model and quota; of the rate after twenty refusals, or one for ten minutes. Raises `ConfigurationError`.
+    A row that failed, after retries, has an `error`, and a cost if it was answered. What all rows would meet ends the
+    job: credentials, account, model, quota; twenty refusals, or one for ten minutes. Raises `ConfigurationError`.
     """
     steps: Steps = lambda rows: make_inputs(rows[0]), lambda output: [str(read(output))]
     return _map(dataset, model, None, 1, steps, **options)

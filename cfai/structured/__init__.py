@@ -4,12 +4,13 @@ It stands on a call of `(model, inputs)`, sync or async: the schema is put into 
 takes, the object is read out of the text of the answer, and what does not fit is asked for again.
 """
 
-from cfai.structured._call import JSON_MODE_FAILED, arun_structured, run_structured
+from cfai.structured._call import arun_structured, count_reads, run_structured
 from cfai.structured._format import OutputFormat
 from cfai.structured._schema import (
     add_schema,
     check_json_mode,
     find_form,
+    find_json_problem,
     has_class,
     make_strict,
     replace_class,
@@ -18,14 +19,15 @@ from cfai.structured._schema import (
 from cfai.structured._streams import AsyncStructuredStream, StructuredStream
 
 __all__ = [
-    "JSON_MODE_FAILED",
     "AsyncStructuredStream",
     "OutputFormat",
     "StructuredStream",
     "add_schema",
     "arun_structured",
     "check_json_mode",
+    "count_reads",
     "find_form",
+    "find_json_problem",
     "has_class",
     "make_strict",
     "replace_class",

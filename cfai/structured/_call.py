@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from cfai._request import PreparedCall
     from cfai._response import ApiResponse
 
-JSON_MODE_FAILED = frozenset({5024, "JsonModeFailed"})
-"""The code and the name of the error for an answer that JSON mode could not bring into the schema.
+_JSON_MODE_FAILED = 5024
+"""The code of the error for an answer that JSON mode could not bring into the schema.
 
-UNCERTAIN: the code. The name is given to the documented text, whatever its code.
+UNCERTAIN: the code. Documented is the text, which counts whatever the code.
 """
+_JSON_MODE_FAILED_TEXT = "json mode couldn't be met"
 
 
 class _StructuredCall:
@@ -50,7 +51,7 @@ class _StructuredCall:
 
     def accept_failure(self, error: CfaiError) -> None:
         """Go on after a call that failed if the service could not bring the answer into the schema; else raise."""
-        if JSON_MODE_FAILED.intersection((error.code, getattr(error, "name", None))) and self._retries_left:
+        if _is_json_mode_failure(error) and self._retries_left:
             self._count_retry()
         elif self._unfit is None:
             error.meta = self._add_up() if self._calls else None
@@ -105,6 +106,21 @@ class _StructuredCall:
         answer._summarize().usage = meta.usage  # pyright: ignore[reportPrivateUsage]
 
 
+def count_reads(retries: int) -> int:
+    """Return how many times as much as the first all calls of one answer cost at most.
+
+    An answer that is asked for again is read with all before it.
+
+    >>> count_reads(0), count_reads(1), count_reads(2)
+    (1, 3, 6)
+    """
+    return sum(range(1, retries + 2))
+
+
+def _is_json_mode_failure(error: CfaiError) -> bool:
+    return error.code == _JSON_MODE_FAILED or _JSON_MODE_FAILED_TEXT in str(error).lower()
+
+
 def _build_retry(inputs: Mapping[str, Any], answer: TextOutput, misfit: Misfit) -> dict[str, Any]:
     """Return the inputs that ask again: the conversation so far, the answer, and what is wrong with it."""
     lines = "\n".join(f"- {line}" for line in misfit.describe())
@@ -112,7 +128,8 @@ def _build_retry(inputs: Mapping[str, Any], answer: TextOutput, misfit: Misfit) 
         "role": "user",
         "content": f"Your answer does not fit the JSON schema:\n{lines}\nAnswer again, with JSON alone that fits it.",
     }
-    said = [answer.message] if answer.text else []
+    # Without a call beside the text, which would want the answer of its tool.
+    said = [{name: value for name, value in answer.message.items() if name != "tool_calls"}] if answer.text else []
     if (question := inputs.get("input")) is not None:
         items = [{"role": "user", "content": question}] if isinstance(question, str) else as_sequence(question)
         said = [{"role": "assistant", "content": answer.text}] if said else []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias, get_origin
 
 from cfai._config import CheckMode
@@ -102,14 +104,15 @@ def _close_objects(schema: Any) -> Any:
 
 def check_json_mode(model: str, inputs: Mapping[str, Any], mode: CheckMode) -> None:
     """Raise `InputError` for a model that gives no JSON, or none with a stream; in the mode `warn`, warn of it."""
-    problem = _find_json_problem(model, inputs) if mode != "off" else ""
+    problem = find_json_problem(model, inputs) if mode != "off" else ""
     if problem and mode == "warn":
         warn(f"{problem}, or pass checks='off' to send it without a word", InputWarning)
     elif problem:
         raise InputError(f"{problem}, or pass checks='warn' to send it all the same", model=model)
 
 
-def _find_json_problem(model: str, inputs: Mapping[str, Any]) -> str:
+def find_json_problem(model: str, inputs: Mapping[str, Any]) -> str:
+    """Return why a model gives no JSON, or none with these inputs, and what to do; empty if it does."""
     form, entry = find_form(model, inputs), catalogue().get(model)
     if entry is None:
         return ""
@@ -174,7 +177,21 @@ def take_output_type(
     if all(rest.get(name) is None for name in ("prompt", "messages", "input")):
         got = ", ".join(f"`{name}`" for name in rest) or "none"
         raise ConfigurationError(f"`output_type` needs inputs with `prompt`, `messages` or `input`, got {got}: add one")
-    return rest, OutputFormat.of(output_type)
+    return rest, _get_format(output_type)
+
+
+def _get_format(output_type: Any) -> OutputFormat:
+    """Return the format of a type. Making it takes milliseconds, which a job of many calls would spend for each."""
+    if isinstance(output_type, type) or get_origin(output_type) is not None:
+        with suppress(TypeError):  # what has no hash, such as a note of `Annotated`
+            return _get_known_format(output_type, str(output_type))
+    return OutputFormat.of(output_type)
+
+
+@lru_cache(maxsize=100)
+def _get_known_format(output_type: Any, text: str) -> OutputFormat:
+    """Return the format of a type. Equal types may have another `text`: `int | str` and `str | int`."""
+    return OutputFormat.of(output_type)
 
 
 def has_class(inputs: Any) -> bool:
