@@ -78,8 +78,10 @@ def _build(schema: Any, document: _Document, depth: int) -> Any:
             names = required if depth > _FULL_DEPTH else {**properties, **dict.fromkeys(required)}
             return {name: _build(properties.get(name, {"type": "string"}), document, depth + 1) for name in names}
         case "array":
+            first = [_build(item, document, depth + 1) for item in as_sequence(rules.get("prefixItems"))]
             default = min(1, rules.get("maxItems", 1)) if depth <= _FULL_DEPTH else 0
-            return [_build(rules.get("items"), document, depth + 1) for _ in range(rules.get("minItems", default))]
+            rest = range(rules.get("minItems", default) - len(first))
+            return first + [_build(rules.get("items"), document, depth + 1) for _ in rest]
         case "integer":
             return _build_number(rules, 1)
         case "number":

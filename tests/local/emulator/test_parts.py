@@ -72,6 +72,11 @@ def test_an_instance_fits_its_schema() -> None:
         ({"type": "string", "default": "z"}, "z"),
         ({"type": "array", "items": {"type": "integer"}, "minItems": 2}, [1, 1]),
         ({"type": "array", "items": {"type": "integer"}, "maxItems": 0}, []),
+        (
+            {"type": "array", "prefixItems": [{"type": "integer"}, {"const": "a"}], "minItems": 2, "maxItems": 2},
+            [1, "a"],
+        ),
+        ({"type": "array", "prefixItems": [{"type": "integer"}], "items": {"const": 7}, "minItems": 3}, [1, 7, 7]),
         ({"properties": {"a": {"type": "integer"}}, "required": ["a", "b"]}, {"a": 1, "b": "emulated"}),
         ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, 1),
         ({"allOf": [{"properties": {"a": {"const": 1}}}, {"properties": {"b": {"const": 2}}}]}, {"a": 1, "b": 2}),
