@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
+from math import inf
 from queue import SimpleQueue
 from typing import Any, cast
 
@@ -65,7 +66,8 @@ def run_calls(tools: Mapping[str, Tool], results: list[ToolResult]) -> None:
 async def arun_calls(tools: Mapping[str, Tool], results: list[ToolResult]) -> None:
     """Put the result of each call in its place. A synchronous function runs in a thread.
 
-    Each runs in a task of its own, one alone too: a tool that is cancelled from within has no result, and no more.
+    Each runs in a task of its own, one alone too: a tool that is cancelled from within has no result, and the others
+    go on.
     """
 
     interruptions: list[BaseException] = []
@@ -73,6 +75,10 @@ async def arun_calls(tools: Mapping[str, Tool], results: list[ToolResult]) -> No
     async def run(index: int) -> None:
         try:
             results[index] = await _arun_call(tools, results[index].call)
+        except anyio.get_cancelled_exc_class():
+            # It stays the tool's own affair, unless the whole round is cancelled: the group would cancel the others.
+            if anyio.current_effective_deadline() == -inf:
+                raise
         except (KeyboardInterrupt, SystemExit) as error:
             # Out of a task of its own it would stop asyncio's loop, and nothing would be put away.
             interruptions.append(error)

@@ -609,23 +609,35 @@ def test_an_interruption_of_an_asynchronous_tool_comes_by_its_own_name(backend: 
         assert raised.value.code == 3
 
 
-def test_a_tool_that_is_cancelled_from_within_is_told_to_the_model(service: Service) -> None:
+def test_a_tool_that_is_cancelled_from_within_is_told_to_the_model_and_the_others_go_on(service: Service) -> None:
     async def get_weather(city: str) -> str:
         task = asyncio.ensure_future(asyncio.sleep(10))
         task.cancel()
-        await task
+        try:
+            await task
+        finally:
+            was_cancelled.set()
         return ""
 
     async def get_time(city: str) -> str:
+        await asyncio.to_thread(was_cancelled.wait)
+        for _ in range(9):
+            await asyncio.sleep(0)  # past the end of the cancelled one
         return "noon"
+
+    def get_news(city: str) -> str:
+        was_cancelled.wait()
+        return "none"
 
     async def main(calls: list[Any]) -> Any:
         async with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
-            return await ai.arun_with_tools(GLM, PROMPT, tools=[get_weather, get_time])
+            return await ai.arun_with_tools(GLM, PROMPT, tools=[get_weather, get_time, get_news])
 
     interrupted = "Error: it was interrupted before it ended, and may have been done in part"
-    for calls, contents in (([CALL], [interrupted]), ([CALL, call_of("b", OSLO, "get_time")], [interrupted, "noon"])):
+    others = [call_of("b", OSLO, "get_time"), call_of("c", OSLO, "get_news")]
+    for calls, contents in (([CALL], [interrupted]), ([CALL, *others], [interrupted, "noon", "none"])):
         with row(contents):
+            was_cancelled = threading.Event()
             service.answers(service.result(asks(*calls)), service.result(WORDS))
             answer = asyncio.run(main(calls))
             assert [done.content for done in answer.steps[0].calls] == contents
