@@ -23,7 +23,7 @@ from cfai._config import LimitPolicy, check_seconds
 from cfai._credentials import Secret, describe
 from cfai._errors import APIResponseValidationError, ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, join_surrogates, to_builtins
-from cfai._limits import find_first_turn, is_slow_to_count
+from cfai._limits import find_first_turn, is_slow_to_count, requested_output
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
 from cfai._streaming import AsyncEventStream, EventStream, encode_token
 from cfai._warnings import LimitWarning, warn
@@ -73,6 +73,8 @@ class _Turn:
     """Where among the messages the turns begin that are sent."""
     first: Any = None
     """The message that they begin with."""
+    fitted: Any = None
+    """The model that they fit, and the output that they leave room for."""
     sent: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The messages of the call, without tools."""
     dropped: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
@@ -165,6 +167,8 @@ class Chat(Generic[AnswerT]):
             self._messages.insert(0, {"role": "system", "content": system})
         self._first: dict[str, Any] | None = None
         """The message that the turns began with that were sent last."""
+        self._fitted: Any = None
+        """The model that those fitted, and the output that they left room for."""
         self._has_warned = False
         self._claimed = threading.Lock()
         """Held while a question is being answered, and while a piece of a stream is being read."""
@@ -299,8 +303,10 @@ class Chat(Generic[AnswerT]):
         history = self.messages
         history[:] = _to_plain(self.model, history)  # the user may have added objects, and images
         inputs = {**_check_inputs(self.inputs), "messages": [*history, question]}
-        begin = next((place for place, each in enumerate(history) if each is self._first), 0)
-        turn = _Turn(self.model, inputs, begin)
+        begin, fitted = 0, (self.model, requested_output(inputs))
+        if fitted == self._fitted:  # another model, or fewer `max_tokens`, may have room for more
+            begin = next((place for place, each in enumerate(history) if each is self._first), 0)
+        turn = _Turn(self.model, inputs, begin, fitted=fitted)
         if self._tools is None:
             turn.sent = self._fit(turn, inputs)
         return turn
@@ -394,7 +400,7 @@ class Chat(Generic[AnswerT]):
             # A copy, and without halves of surrogate pairs, which models do send and the service does not take.
             text = json.dumps([to_builtins(message) for message in added], ensure_ascii=False)
             self._messages += [turn.question, *json.loads(join_surrogates(text))]
-            self._first, self.dropped = turn.first, turn.dropped
+            self._first, self._fitted, self.dropped = turn.first, turn.fitted, turn.dropped
 
     def _add_up(self, usage: Usage | None, cost: float | None) -> None:
         if usage is not None:

@@ -849,6 +849,26 @@ def test_an_edit_of_the_history_forgets_where_it_was_cut_only_if_that_is_gone(
     assert chat.dropped == []
 
 
+@SYNC_AND_ASYNC
+def test_what_was_left_out_is_sent_again_once_there_is_room(callers: Callers, service: Service) -> None:
+    caller = callers(limit_overrides={LLAMA: 6000, SCOUT: 9000}, token_counter=ByWords())
+    history = [message for number in range(12) for message in said(f"{number} {words(400)}")]
+    talk = Talk(caller, caller.ai.chat(LLAMA, messages=history, inputs={"max_tokens": 2000}))
+    with pytest.warns(LimitWarning):
+        talk.send("And why?")
+    first = service.sent["messages"][0]
+    talk.send("Once more?")
+    assert service.sent["messages"][0] == first
+    talk.chat.inputs["max_tokens"] = 500
+    talk.send("And now?")
+    assert history.index(service.sent["messages"][0]) < history.index(first)
+    assert talk.chat.dropped == history[: history.index(service.sent["messages"][0])]
+    talk.chat.model = SCOUT
+    talk.send("Really?")
+    assert service.sent["messages"] == talk.chat.messages[:-1]
+    assert talk.chat.dropped == []
+
+
 # What cannot work
 
 
