@@ -6,8 +6,9 @@ a list of them.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 _SUBSCHEMA_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -15,6 +16,18 @@ _SUBSCHEMAS = ("items", "additionalProperties", "contains", "not", "propertyName
 _PROPERTIES = ("properties", "patternProperties")
 _DROPPED = ("title", "$defs", "discriminator")
 """What a model has no use for, or refers to what is no longer there."""
+
+
+_TYPES: Mapping[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    list: "array",
+    dict: "object",
+    type(None): "null",
+}
+"""JSON's types of Python's."""
 
 
 class RecursiveSchemaError(ValueError):
@@ -79,14 +92,21 @@ def _complete(name: str, schema: dict[str, Any], *, is_optional: bool) -> dict[s
         if len(branches) == 1:
             schema = branches[0] | {name: value for name, value in schema.items() if name != key}
     if not isinstance(schema.get("type"), str):
-        schema = {"type": _choose_type(schema), **schema}
+        types = _list_types(schema)
+        if len(types) > 1 and {*types} != {"integer", "number"}:
+            choices = map(json.dumps, schema["enum"]) if "enum" in schema else types
+            description += f" ({' or '.join(choices)})"  # the one type cannot say it
+        # One that a value can have: text if there is a choice, else the first, or that which has the first in it.
+        schema = {**schema, "type": next((kind for kind in ("string", "number") if kind in types), types[0])}
     return {**schema, "description": description}
 
 
-def _choose_type(schema: Mapping[str, Any]) -> str:
-    """Return the one type of a union: the one that all its branches have, else text, which can hold any of them."""
-    branches: Iterable[Mapping[str, Any]] = [*schema.get("anyOf", ()), *schema.get("oneOf", ())]
-    types = {branch.get("type", "string") for branch in branches}
-    if types == {"integer", "number"}:
-        return "number"
-    return types.pop() if len(types) == 1 else "string"
+def _list_types(schema: Mapping[str, Any]) -> list[str]:
+    """Return the types that a value may have, but null. Whatever may be anything may be text."""
+    kind = schema.get("type", [])
+    types: list[str] = [kind] if isinstance(kind, str) else [*kind]
+    values: list[object] = schema.get("enum", []) if not types else []
+    types += [_TYPES.get(type(value), "string") for value in values]
+    for branch in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
+        types += _list_types(branch)
+    return [kind for kind in dict.fromkeys(types) if kind != "null"] or ["string"]

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Annotated, Any, Literal, TypedDict
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from cfai import ConfigurationError
 from cfai.tools._tool import make_tool, make_tools
@@ -74,13 +74,22 @@ def test_every_property_has_one_type_and_a_description() -> None:
         (str, {"type": "string"}),
         (int | None, {"type": "integer", "description": "value (null if there is none)"}),
         (int | float, {"type": "number", "anyOf": [{"type": "integer"}, {"type": "number"}]}),
-        (int | str, {"type": "string", "anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        (int | str, {"type": "string", "anyOf": [{"type": "integer"}, {"type": "string"}],
+                     "description": "value (integer or string)"}),
+        (int | list[int] | None, {"type": "integer",
+                                  "anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}],
+                                  "description": "value (null if there is none) (integer or array)"}),
+        (list[int] | Place, {"type": "array", "anyOf": [{"type": "array", "items": {"type": "integer"}}, place],
+                             "description": "value (array or object)"}),
         (list[int], {"items": {"type": "integer"}, "type": "array"}),
         (dict[str, int], {"additionalProperties": {"type": "integer"}, "type": "object"}),
         (tuple[int, str], {"maxItems": 2, "minItems": 2, "prefixItems": [{"type": "integer"}, {"type": "string"}],
                            "type": "array"}),
         (Literal["a", "b"], {"enum": ["a", "b"], "type": "string"}),
-        (Literal["a", 1], {"type": "string", "enum": ["a", 1]}),
+        (Literal["a", 1], {"type": "string", "enum": ["a", 1], "description": 'value ("a" or 1)'}),
+        (Literal[1, True], {"type": "integer", "enum": [1, True], "description": "value (1 or true)"}),
+        (Literal["a", None], {"type": "string", "enum": ["a", None]}),
+        (Annotated[str | None, WithJsonSchema({"type": ["null", "string"]})], {"type": "string"}),
         (Unit, {"enum": ["C", "F"], "type": "string"}),
         (date, {"format": "date", "type": "string"}),
         (Any, {"type": "string"}),
