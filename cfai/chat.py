@@ -27,6 +27,7 @@ from cfai._limits import find_first_turn, is_slow_to_count, requested_output
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
 from cfai._streaming import AsyncEventStream, EventStream, encode_token
 from cfai._warnings import LimitWarning, warn
+from cfai.models.schemas import get_schema
 from cfai.tokens import messages_to_builtins
 from cfai.tools import (
     Conversation,
@@ -320,8 +321,15 @@ class Chat(Generic[AnswerT]):
         return await to_thread.run_sync(self._prepare, text, images)
 
     def _check_model(self) -> None:
-        if self._tools is not None and self._limit_policy.mode not in ("off", "warn"):
+        """Raise `InputError` for a model that is sure to hold no conversation, or to call no tools."""
+        if self._limit_policy.mode in ("off", "warn"):
+            return
+        if self._tools is not None:
             check_model(self.model)
+        schema = get_schema(self.model)
+        if schema is not None and "messages" not in schema.parameters:
+            advice = "it takes no `messages`: choose one of models.list(task='text-generation')"
+            raise InputError(f"{self.model} cannot hold a conversation, {advice}", model=self.model)
 
     def _fit(self, turn: _Turn, inputs: Mapping[str, Any]) -> list[Any]:
         """Return the messages that are sent: those of `inputs`, without the oldest turns if not all fit."""

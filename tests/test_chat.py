@@ -687,8 +687,6 @@ def test_what_is_no_question_is_refused_before_anything_is_sent(caller: Caller, 
     for text, images, message in refused:
         with row((text, images)), pytest.raises(InputError, match=message):
             talk.send(text, images)
-    with pytest.raises(InputError, match="`contexts` or `text` must be given"):
-        Talk(caller, caller.ai.chat("@cf/baai/bge-m3")).send("x")
     assert service.requests == []
     assert talk.chat.messages == []
 
@@ -901,6 +899,23 @@ def test_what_makes_no_conversation_is_refused_at_once(caller: Caller) -> None:
     chat.inputs["stream"] = True
     with pytest.raises(ConfigurationError, match="got stream"):
         Talk(caller, chat).send("Where?")
+
+
+def test_a_model_that_takes_no_messages_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
+    moondream = "@cf/moondream/moondream3.1-9B-A2B"
+    for model in (moondream, "@cf/openai/whisper", "@cf/baai/bge-m3", "@cf/llava-hf/llava-1.5-7b-hf"):
+        with row(model):
+            with pytest.raises(InputError, match="cannot hold a conversation, it takes no `messages`") as raised:
+                caller.ai.chat(model)
+            assert raised.value.model == model
+            chat = caller.ai.chat(LLAMA)
+            chat.model = model
+            with pytest.raises(InputError, match="cannot hold a conversation"):
+                Talk(caller, chat).send("Where?")
+    assert service.requests == []
+    service.answers(service.result({"caption": "A cat."}))
+    with pytest.raises(APIResponseValidationError, match="must answer with text"):
+        Talk(caller, caller.ai.chat(moondream, checks="off")).send("Where?")
 
 
 @SYNC_AND_ASYNC
