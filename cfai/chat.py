@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, cast, 
 
 from cfai._config import LimitPolicy, check_seconds
 from cfai._credentials import Secret, describe
-from cfai._errors import APIResponseValidationError, ConfigurationError, InputError
+from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, join_surrogates, to_builtins
 from cfai._limits import find_first_turn, is_slow_to_count, requested_output
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
@@ -154,7 +154,7 @@ class Chat(Generic[AnswerT]):
         """The oldest messages that do not fit the model any more, and were not sent with the last question."""
         self.usage = Usage()
         """The tokens of all calls since this object was made, as far as the service said: also of those that a question
-        took which failed later, in the middle of its tools."""
+        took which failed later, in the middle of its tools, or by an answer that did not fit its `response_format`."""
         self.cost: float | None = None
         """What they cost in US dollars, as far as that is known; `None` if it is known of none."""
         self._runner = runner
@@ -378,9 +378,21 @@ class Chat(Generic[AnswerT]):
     def _keeping_rounds(self, turn: _Turn) -> Generator[None]:
         """Keep what came of a question that fails: the tools that have run."""
         try:
-            yield
+            with self._counting_unfit(turn):
+                yield
         except BaseException:
             self._settle(turn)
+            raise
+
+    @contextmanager
+    def _counting_unfit(self, turn: _Turn) -> Generator[None]:
+        """Take back a question whose answer does not fit its type, and add up what it took."""
+        try:
+            yield
+        except CfaiError as error:
+            if error.meta is not None:
+                self._open.pop(turn, None)
+                self._add_up(error.meta.usage, error.meta.cost)
             raise
 
     def _keep(self, turn: _Turn, answer: Any) -> Any:
@@ -514,7 +526,8 @@ class ChatStream(Generic[AnswerT]):
             raise
         if token is None:
             if chat._open.pop(turn, None) is not None:
-                chat._keep(turn, self._stream.result())
+                with chat._counting_unfit(turn):
+                    chat._keep(turn, self._stream.result())
         else:
             turn.add_token(token, self._stream.meta)
         return token
@@ -614,7 +627,8 @@ class AsyncChatStream(Generic[AnswerT]):
             raise
         if token is None:
             if turn in chat._open:
-                answer = await self._stream.aresult()
+                with chat._counting_unfit(turn):
+                    answer = await self._stream.aresult()
                 if chat._open.pop(turn, None) is not None:
                     chat._keep(turn, answer)
         else:

@@ -20,6 +20,7 @@ import anyio.lowlevel
 import httpx
 import pytest
 from PIL import Image
+from pydantic import BaseModel
 
 from cfai import (
     APIConnectionError,
@@ -30,6 +31,7 @@ from cfai import (
     ContextLengthError,
     InputError,
     LimitWarning,
+    OutputValidationError,
     RateLimitError,
     StreamError,
     StreamTruncatedError,
@@ -950,3 +952,28 @@ def test_usage_and_cost_add_up(talk: Talk, service: Service) -> None:
     usage = talk.chat.usage
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, usage.neurons) == (6, 4, 10, 4.0)
     assert talk.chat.cost == pytest.approx(4 * 0.011 / 1000)
+
+
+@SYNC_AND_ASYNC
+def test_answers_that_do_not_fit_their_type_are_counted(caller: Caller, service: Service) -> None:
+    class City(BaseModel):
+        name: str
+
+    for way, calls in (("send", 2), ("read", 1)):
+        with row(way):
+            talk = Talk(caller, caller.ai.chat(GLM, inputs={"response_format": City}))
+            if way == "send":
+                service.answers(service.result({"response": "Hello", "usage": COUNTS | {"neurons": 2}}))
+            else:
+                last = {"response": "", "usage": COUNTS | {"neurons": 2}}
+                service.answers(service.events(event(json.dumps({"response": "Hello"})), event(json.dumps(last)), DONE))
+            with pytest.raises(OutputValidationError):
+                getattr(talk, way)("Where?")
+            usage = talk.chat.usage
+            assert (usage.total_tokens, usage.neurons) == (5 * calls, 2.0 * calls)
+            assert talk.chat.cost == pytest.approx(2 * calls * 0.011 / 1000)
+            assert talk.chat.messages == []
+            service.answers(service.result({"response": '{"name": "Oslo"}', "usage": COUNTS}))
+            assert talk.send("Where?").output == City(name="Oslo")
+            assert len(talk.chat.messages) == 2
+            assert talk.chat.usage.total_tokens == 5 * calls + 5
