@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Annotated, Any, cast, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
@@ -152,8 +153,12 @@ def _list_parameters(name: str, function: Any, fixed: set[str]) -> dict[str, ins
 
 
 def _get_hints(name: str, function: Any) -> dict[str, Any]:
+    """Return the type hints of the parameters. What the result is called may be known to type checkers alone."""
+    called = inspect.unwrap(_get_called(function))
     try:
-        return get_type_hints(inspect.unwrap(_get_called(function)), include_extras=True)
+        hints = {key: hint for key, hint in getattr(called, "__annotations__", {}).items() if key != "return"}
+        scope = {key: getattr(called, key) for key in ("__globals__", "__type_params__") if hasattr(called, key)}
+        return get_type_hints(SimpleNamespace(__annotations__=hints, **scope), include_extras=True)
     except Exception as error:
         raise ConfigurationError(
             f"the type hints of the tool {name} cannot be read: {error}. Import what they name where it is defined"

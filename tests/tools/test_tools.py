@@ -227,6 +227,19 @@ async def yielding(city: str):
     yield city
 
 
+def checked(city: str) -> Nowhere: ...  # noqa: F821  # pyright: ignore
+
+
+class Checked:
+    def find(self, city: str) -> Nowhere: ...  # noqa: F821  # pyright: ignore
+
+
+def test_a_result_may_be_of_a_type_that_only_a_type_checker_imports() -> None:
+    for function in (checked, Checked().find, functools.partial(checked), functools.lru_cache(checked)):
+        with row(function):
+            assert parameters(function)["properties"] == {"city": {"type": "string", "description": "city"}}
+
+
 def test_what_no_model_could_call_is_refused_by_name() -> None:
     for tool, message in (
         (lambda city: city, "'<lambda>' is no name for a tool"),
