@@ -11,11 +11,11 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any, cast, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, WrapValidator, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, PydanticUseDefault
 
 from cfai._errors import ConfigurationError
 from cfai._json import is_mapping
@@ -179,14 +179,27 @@ def _make_model(
         options: dict[str, Any] = {"alias": key}
         if key in described and not _has_description(hints[key]):
             options["description"] = described[key]
+        hint, metadata = hints[key], getattr(hints[key], "__metadata__", ())
         if parameter.default is not parameter.empty:
             options["default"] = parameter.default
-        fields[f"argument_{position}"] = (hints[key], Field(**options))
+        if "default" in options or any(isinstance(each, FieldInfo) and not each.is_required() for each in metadata):
+            hint = Annotated[hint, WrapValidator(_take_null_as_left_out)]
+        fields[f"argument_{position}"] = (hint, Field(**options))
     try:
         config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)  # models send a zip code as a number
         return create_model("Arguments", __config__=config, **fields)
     except (PydanticSchemaGenerationError, PydanticUserError, TypeError) as error:
         raise _explain_hint(name, parameters, hints, error) from error
+
+
+def _take_null_as_left_out(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """Return a validated argument, its default for a null that it cannot be: models send it for what they leave out."""
+    try:
+        return validate(value)
+    except ValidationError:
+        if value is None:
+            raise PydanticUseDefault from None
+        raise
 
 
 def _has_description(hint: Any) -> bool:

@@ -319,6 +319,31 @@ def test_a_default_is_the_functions_own_object() -> None:
     assert make_tool(call).parse(ToolCall("call", "{}")) == {"value": 3}
 
 
+def test_null_stands_for_the_default_of_a_parameter_that_cannot_be_null() -> None:
+    marker = object()
+
+    def book(
+        city: str,
+        days: int = 2,
+        other: int | None = 3,
+        room: Annotated[int, Field(default=7)] = Field(8),
+        floor: int = marker,  # type: ignore[assignment]  # pyright: ignore
+        names: list[int] = [],  # noqa: B006
+    ) -> None: ...
+
+    parse = make_tool(book).parse
+    sent = '{"city": "Oslo", "days": null, "other": null, "room": null, "floor": null, "names": null}'
+    expected = {"city": "Oslo", "days": 2, "other": None, "room": 8, "floor": marker, "names": []}
+    assert parse(ToolCall("book", sent)) == expected
+    for arguments, message in (
+        ('{"city": null}', "city: Input should be a valid string"),
+        ('{"city": "Oslo", "days": "x"}', "days: Input should be a valid integer"),
+        ('{"city": "Oslo", "names": [null]}', "names.0: Input should be a valid integer"),
+    ):
+        with row(arguments), pytest.raises(ValueError, match=message):
+            parse(ToolCall("book", arguments))
+
+
 def test_a_default_that_no_json_holds_is_left_out() -> None:
     assert property_of(float, float("inf")) == {"type": "number", "description": "value"}
 
