@@ -50,6 +50,9 @@ class Conversation:
         self._sent: list[Any] = []
         self._choice: Any = inputs.pop("tool_choice", None)
         self._inputs = inputs
+        if unknown := [name for name in self._list_forced() if name not in tools]:
+            there = f"there are: {', '.join(tools)}" if tools else "there are none"
+            raise InputError(f"`tool_choice` must name one of `tools`, got {unknown[0]!r}; {there}", model=model)
         if isinstance(inputs.get("response_format"), type):
             got = f"the class {inputs['response_format'].__name__}"
             raise ConfigurationError(f"`response_format` must be a dict, got {got}: tools go with no `output_type`")
@@ -144,7 +147,11 @@ class Conversation:
 
     def _list_forced(self) -> list[str]:
         """Return the names of the tools of which one was forced."""
-        name = (self._choice.get("function") or self._choice).get("name") if is_mapping(self._choice) else None
+        choice = self._choice
+        if not is_mapping(choice) or choice.get("type", "function") != "function":
+            return [*self.tools]
+        function = choice.get("function")
+        name = function.get("name") if is_mapping(function) else choice.get("name")
         return [*self.tools] if name is None else [name]
 
 

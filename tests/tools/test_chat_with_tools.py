@@ -441,6 +441,10 @@ def test_a_conversation_is_refused_with_tools_that_cannot_work(caller: Caller, s
     talk = caller.ai.chat(GLM, tools=[get_weather], inputs={"response_format": int})
     with pytest.raises(ConfigurationError, match="`response_format` must be a dict"):
         talk.send("Where?")
+    choice = {"type": "function", "function": {"name": "book"}}
+    talk = caller.ai.chat(GLM, tools=[get_weather], inputs={"tool_choice": choice})
+    with pytest.raises(InputError, match="`tool_choice` must name one of `tools`, got 'book'"):
+        talk.send("Where?")
 
     async def later(city: str) -> None: ...
 

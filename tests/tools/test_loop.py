@@ -262,6 +262,7 @@ def test_a_choice_that_forces_a_tool_holds_for_the_first_call_alone(caller: Call
         ("auto", "auto"),
         ("none", "none"),
         (allowed, {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [TOOL]}}),
+        ({"type": "custom", "name": "book"}, None),
         ({"type": "allowed_tools", "mode": "required"}, {"type": "allowed_tools", "mode": "auto"}),
         (None, None),
     ):
@@ -483,6 +484,18 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (PROMPT, {"fallback": 5}, ConfigurationError, "`fallback` must be a list of models, got 5"),
         (PROMPT | {"tools": [TOOL]}, {}, ConfigurationError, "take them out of the inputs"),
         (PROMPT | {"response_format": int}, {}, ConfigurationError, "`response_format` must be a dict, got the class"),
+        (
+            PROMPT | {"tool_choice": {"type": "function", "function": {"name": "book"}}},
+            {},
+            InputError,
+            "`tool_choice` must name one of `tools`, got 'book'; there are: get_weather",
+        ),
+        (
+            {"input": [QUESTION], "tool_choice": {"type": "function", "name": "find"}},
+            {"model": GPT_OSS},
+            InputError,
+            "must name one of `tools`, got 'find'",
+        ),
         ({}, {}, InputError, "must have a 'prompt', or a list of 'messages'"),
         ({"messages": QUESTION}, {}, InputError, "got 'messages' of type dict"),
         ({"messages": [QUESTION], "prompt": "x"}, {}, InputError, "exclude each other"),
