@@ -542,9 +542,9 @@ class ChatStream(Generic[AnswerT]):
 class AsyncChatStream(Generic[AnswerT]):
     """The answer to `chat.astream`, token by token. Iterate it once, with `async for`; leave early with `async with`.
 
-    Nothing is sent before either begins. Iterating raises what that of an `AsyncStream` does. A wait for a token that
-    is cancelled loses nothing: ask again. Only if tools are running, these are cancelled too, and that is the end of
-    the stream: the history says that they were interrupted.
+    Nothing is sent before either begins, or it is awaited, which gives the stream itself. Iterating raises what that of
+    an `AsyncStream` does. A wait for a token that is cancelled loses nothing: ask again. Only if tools are running,
+    these are cancelled too, and that is the end of the stream: the history says that they were interrupted.
     """
 
     def __init__(self, chat: Chat[Any], text: str, images: Any) -> None:
@@ -634,6 +634,9 @@ class AsyncChatStream(Generic[AnswerT]):
         else:
             turn.add_token(token, self._stream.meta)
         return token
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        return self.__aenter__().__await__()
 
     async def __aenter__(self) -> Self:
         await self._start()

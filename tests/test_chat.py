@@ -303,10 +303,15 @@ def test_async_with_leaves_a_stream_and_the_result_is_that_of_asend(
         async for token in chat.astream("Once more?"):
             assert isinstance(token, Token)
         assert chat.messages[-2:] == said("Once more?")
+        opened = await chat.astream("And now?")
+        assert len(service.requests) == 4
+        async with opened as stream:
+            assert stream is opened
+            assert str(await stream.aresult()) == "Hello"
         unused = chat.astream("Never sent")
         await unused.aclose()
         assert unused.text == ""
-        assert len(service.requests) == 3
+        assert len(service.requests) == 4
         await chat._runner.aclose()  # type: ignore[attr-defined]
 
     anyio.run(main, backend=backend)
