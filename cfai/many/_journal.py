@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import inspect
+import io
 import json
 import math
 import os
@@ -16,12 +18,14 @@ import re
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from cfai import types
-from cfai._errors import ConfigurationError
+from cfai._errors import ConfigurationError, InputError
 from cfai._json import is_mapping, json_default
+from cfai._request import is_medium, refuse_streams, walk
 from cfai.many._report import Row, describe_cause
 from cfai.structured import OutputFormat, has_class
 
@@ -30,6 +34,7 @@ _SYNC_SECONDS = 1.0
 """How much a power cut may lose. A process that is killed loses nothing that was written."""
 _LOCKED_BYTE = 1 << 62
 """Where Windows locks: beyond the end of any file, since what is locked cannot be read."""
+_PIECE = 1 << 20
 
 
 class Past(NamedTuple):
@@ -67,15 +72,13 @@ class Journal:
     def find(self, key: bytes, index: int, inputs: Any) -> Row[Any] | None:
         """Return the row that the journal has for inputs, which it has once, or `None`."""
         places = self._done.get(key)
-        if not places:
-            return None
-        with self._lock:
-            self._file.seek(places.pop())
-            line = self._read_line()
-        try:
-            return self._parse_row(json.loads(line), index, inputs)
-        except Exception:  # of another `output_type`, say, whose validators may raise anything: it is asked again
-            return None
+        while places:
+            with self._lock:
+                self._file.seek(places.pop())
+                line = self._read_line()
+            with suppress(Exception):  # of another `output_type`, say, whose validators may raise anything
+                return self._parse_row(json.loads(line), index, inputs)
+        return None
 
     def append(self, row: Row[Any], key: bytes, *, sent: float, cost: float) -> None:
         """Write a row, or what one without answer or error has cost.
@@ -228,32 +231,75 @@ class Journal:
 
 
 def make_key(model: str, inputs: Any) -> bytes:
-    """Return what tells inputs from others: the same in every process. A path stands for its file's content.
+    """Return what tells inputs from others: the same in every process.
+
+    A path counts by its name; bytes, pictures, arrays, answers of cfai and open files count by their content. Raises
+    `InputError` for a medium whose content cannot be told without taking it away.
 
     >>> make_key("m", {"a": 1, "b": 2}) == make_key("m", {"b": 2, "a": 1})
     True
     """
+    refuse_streams(inputs, "where there is a journal", "pass a Path or bytes")
     try:
         text = json.dumps([model, inputs], sort_keys=True, default=_describe_value)
+    except InputError:  # a TypeError, too
+        raise
     except (TypeError, ValueError, RecursionError):
         text = f"{model} {type(inputs).__name__}"  # cannot be sent, as its row will say
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _describe_value(value: Any) -> Any:
-    """Return what stands for a value that JSON has not: the hash of bytes, arrays and pictures, the name of a file."""
+    """Return what stands for a value that JSON has not. Raises `InputError` for a medium of unknown content."""
     if isinstance(value, os.PathLike):
         return os.fspath(cast("os.PathLike[str]", value))
-    if hasattr(value, "tobytes"):  # a picture of Pillow, an array
-        return [str(getattr(value, "size", "")), hashlib.sha256(value.tobytes()).hexdigest()]
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
-    if isinstance(value, bytes | bytearray):
-        return hashlib.sha256(value).hexdigest()
+    if isinstance(value, bytes | bytearray | memoryview) or hasattr(value, "__bytes__"):
+        return _hash(bytes(cast("bytes", value)))
+    if hasattr(value, "tobytes"):  # an array, a picture of Pillow
+        kind = [str(getattr(value, name, "")) for name in ("dtype", "shape", "mode", "size")]
+        palette = value.getpalette() if hasattr(value, "getpalette") else None
+        return [kind, palette, _hash(value.tobytes())]
+    if hasattr(value, "read"):
+        return _hash_file(value)
+    if hasattr(value, "model_dump") and any(is_medium(each) for each, _ in walk(value)):
+        fields: dict[str, Any] = {**vars(value), **(getattr(value, "model_extra", None) or {})}
+        return fields  # pydantic would read a file to its end
     try:
         return json_default(value)
     except TypeError:
-        return [type(value).__name__, str(getattr(value, "name", ""))]
+        if is_medium(value):
+            raise _make_medium_error(value) from None
+        return type(value).__name__  # cannot be sent, as its row will say
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _hash_file(file: Any) -> str:
+    """Return the hash of what an open file has left to read, and leave it where it stood."""
+    if isinstance(file, io.BytesIO) and not file.closed:
+        return _hash(file.getvalue()[file.tell() :])
+    digest = hashlib.sha256()
+    try:
+        if inspect.iscoroutinefunction(file.read):
+            raise TypeError("it is asynchronous")
+        start = file.tell()
+        try:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+        finally:
+            file.seek(start)
+    except (OSError, TypeError, ValueError) as error:  # of text, closed
+        raise _make_medium_error(file) from error
+    return digest.hexdigest()
+
+
+def _make_medium_error(value: Any) -> InputError:
+    must = "a medium among the inputs must be one whose bytes can be read, where there is a journal"
+    return InputError(f"{must}, got {type(value).__name__}: pass a Path or bytes")
 
 
 def _is_row(fields: Any) -> bool:

@@ -12,7 +12,7 @@ from cfai import models
 from cfai._config import Retry, parse_retry
 from cfai._credentials import Secret, describe
 from cfai._display import Progress
-from cfai._errors import CfaiError, ConfigurationError
+from cfai._errors import CfaiError, ConfigurationError, InputError
 from cfai._pacing import make_pace
 from cfai._request import quote_model
 from cfai._warnings import BudgetWarning, warn
@@ -143,11 +143,14 @@ class Work(Generic[T]):
         self._read += 1
         key = None
         if self.sender.journal is not None:
-            key = make_key(self._model, inputs)
+            try:
+                key = make_key(self._model, inputs)
+            except InputError as error:
+                self._finish(Row(index, inputs, error=error, attempts=0))
+                return None
             row = self.sender.journal.find(key, index, inputs)
             if row is not None:
-                self._finished[index] = row
-                self._report.done += 1
+                self._finish(row)
                 self._report.skipped += 1
                 return None
         try:
@@ -184,17 +187,20 @@ class Work(Generic[T]):
         self._budget.settle(item.reserved, item.cost)
         self._count(item)
         if isinstance(outcome, Row):
-            self._finished[item.index] = outcome
-            if outcome.error is None:
-                self._report.done += 1
-            else:
-                cause = describe_cause(outcome.error)
-                self._report.failures[cause] = self._report.failures.get(cause, 0) + 1
+            self._finish(outcome)
             outcome = self.sender.failure
         if outcome is not None:
             self._error = self._error or outcome
             self._is_read = True
             self.sender.turns.stop()
+
+    def _finish(self, row: Row[Any]) -> None:
+        self._finished[row.index] = row
+        if row.error is None:
+            self._report.done += 1
+        else:
+            cause = describe_cause(row.error)
+            self._report.failures[cause] = self._report.failures.get(cause, 0) + 1
 
     def give(self) -> Row[T] | None:
         """Return the next row, if it is there."""

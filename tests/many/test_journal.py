@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import math
 import os
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,7 +26,7 @@ from PIL import Image
 from pydantic import BaseModel, Field, computed_field, field_validator
 
 import cfai
-from cfai import AsyncJob, BadRequestError, ConfigurationError
+from cfai import AsyncJob, BadRequestError, ConfigurationError, InputError
 from cfai._credentials import Secret
 from cfai.local import Emulator
 from cfai.many import JobOptions
@@ -229,11 +232,28 @@ def test_a_row_is_found_by_its_inputs_wherever_they_stand_and_equal_inputs_have_
     assert {each.output.text for each in rows if each.from_journal} == poems
 
 
-def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process() -> None:
+@pytest.fixture
+def files() -> Iterator[ExitStack]:
+    with ExitStack() as files:
+        yield files
+
+
+def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process(files: ExitStack) -> None:
     class Inputs(BaseModel):
         prompt: str
 
+    class Holder(BaseModel):
+        image: Any
+
+    def spool(content: bytes) -> Any:
+        file: Any = files.enter_context(tempfile.SpooledTemporaryFile())  # noqa: SIM115
+        file.write(content)
+        file.seek(0)
+        return file
+
     picture = Image.new("RGB", (2, 2))
+    palettes = [Image.new("P", (2, 2)) for _ in range(2)]
+    palettes[1].putpalette([5, 6, 7])
     different: list[Any] = [
         {"prompt": "a"},
         {"prompt": "b"},
@@ -247,6 +267,19 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process() -> None:
         {"image": picture},
         {"image": Image.new("RGB", (2, 2), "red")},
         {"image": picture.resize((1, 4))},
+        {"image": Image.new("L", (2, 6))},
+        {"image": palettes[0]},
+        {"image": palettes[1]},
+        {"image": np.zeros((2, 2), np.uint8)},
+        {"image": np.zeros(1, np.float32)},
+        {"image": io.BytesIO(b"c")},
+        {"image": io.BytesIO(b"d")},
+        *({"image": spool(content)} for content in (b"e", b"f")),
+        {"image": cfai.types.Audio(content=b"g", media_type="audio/mpeg")},
+        {"image": cfai.types.Audio(content=b"h", media_type="audio/mpeg")},
+        *({"image": Holder(image=io.BytesIO(content))} for content in (b"i", b"j")),
+        *({"image": Holder(image=content)} for content in (b"\xff", b"\xfe")),
+        *({"image": {"body": io.BytesIO(content), "contentType": "image/png"}} for content in (b"k", b"l")),
         {"prompt": "\ud83d"},
         {1: object()},
         5,
@@ -255,6 +288,14 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process() -> None:
     assert make_key(MODEL, {"a": 1}) != make_key("@cf/other", {"a": 1})
     assert make_key(MODEL, Inputs(prompt="a")) == make_key(MODEL, {"prompt": "a"})
     assert make_key(MODEL, {"image": picture}) == make_key(MODEL, {"image": picture.copy()})
+    file = io.BytesIO(b"abc")
+    file.seek(1)
+    key = make_key(MODEL, {"image": file})
+    assert (key, file.tell()) == (make_key(MODEL, {"image": spool(b"bc")}), 1)
+    assert key == make_key(MODEL, {"image": b"bc"}), "bytes in whichever form"
+    spooled = spool(b"abc")
+    spooled.seek(1)
+    assert (make_key(MODEL, {"image": spooled}), spooled.read()) == (key, b"bc")
     loop: dict[str, Any] = {}
     loop["loop"] = loop
     assert make_key(MODEL, loop) == make_key(MODEL, loop)
@@ -264,6 +305,34 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process() -> None:
             [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
         )
         assert done.stdout.strip() == make_key("m", {"a": None, "b": [1.5, "ü"]}).hex()
+
+
+@SYNC_AND_ASYNC
+def test_with_a_journal_an_input_whose_content_cannot_be_told_is_refused_and_the_others_go_on(
+    jobs: Jobs, path: Path
+) -> None:
+    closed = io.BytesIO(b"x")
+    closed.close()
+    pieces = [b"ID3"]
+    media: list[Any] = [iter(pieces), {"body": iter(pieces), "contentType": "audio/mpeg"}, closed, io.StringIO("x")]
+    runner = StandIn(lambda _: "x")
+    inputs = [prompts(1)[0], *({"audio": each} for each in media), prompts(2)[1]]
+    job = jobs(runner, inputs, journal=path)
+    rows = list(job)
+    assert [each.ok for each in rows] == [True, False, False, False, False, True]
+    for each in rows[1:-1]:
+        assert isinstance(each.error, InputError)
+        assert "pass a Path or bytes" in str(each.error)
+        assert each.attempts == 0
+    assert (len(runner.calls), job.report().failed, len(lines_of(path))) == (2, 4, 3)
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_does_not_fit_hides_none_below_it_that_does(jobs: Jobs, path: Path) -> None:
+    for output_type, text in ((Place, '{"name": "Oslo"}'), (float, "5.5")):
+        list(jobs(StandIn(lambda _, text=text: text), prompts(1), output_type=output_type, journal=path))
+    (again,) = jobs(StandIn(fail), prompts(1), output_type=float, journal=path)
+    assert (again.output, again.from_journal) == (5.5, True)
 
 
 def test_a_journal_that_breaks_off_anywhere_goes_on_from_its_last_whole_line(path: Path) -> None:
