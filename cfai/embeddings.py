@@ -49,7 +49,7 @@ CONCURRENCY = 8
 _MAX_TEXTS = 100
 """Texts of a call where the model's schema gives no number: that of most models."""
 _MAX_FAILURES = 16
-"""Failures in a row after which no more is tried."""
+"""Failed calls in a row after which no more is tried."""
 
 
 def embed(
@@ -303,16 +303,18 @@ class _State:
         if isinstance(answer, _Answer):
             self._store(batch, answer)
         else:
+            self._failures_in_a_row += 1
             # The texts were checked: what is wrong with the inputs is in those that all calls have.
             stops = isinstance(answer, InputError) or concerns_all_calls(answer) or exceeds_rate(answer)
+            stops = stops or self._failures_in_a_row >= _MAX_FAILURES
             self._fail(len(batch.texts), answer, stops=stops)
         bar.update(self._done + self._failed, failed=self._failed, cost=self._sums[2])
 
     def finish(self) -> Vectors:
         """Return the vectors of all texts. Raises `EmbeddingsError` if a part is missing, and its cause if all are."""
-        count = max(self._read, self.total or 0) if self.is_stopped else self._read
-        self._pad(count)
+        self._pad(max(self._read, self.total or 0) if self.is_stopped else self._read)
         vectors = Vectors(self._model, self._dimensions, self._numbers, *self._sums, self._calls)
+        count = len(vectors)  # of `resume` perhaps more than were read
         if self._error is None:
             return vectors
         if not self._done:
@@ -338,6 +340,7 @@ class _State:
         index = self._read
         self._read += 1
         if self._has(index):
+            self._failures_in_a_row = 0  # else the failures of a part would keep `resume` from what is behind it
             return None
         try:
             size = self._measure(index, text)
@@ -396,10 +399,9 @@ class _State:
         self._calls += 1
 
     def _fail(self, count: int, error: BaseException, *, stops: bool = False) -> None:
-        """Note a failure that `count` texts share. What nobody expects stops the work, and so do many in a row."""
+        """Note a failure that `count` texts share. What nobody expects stops the work."""
         self._failed += count
-        self._failures_in_a_row += 1
-        stops = stops or not isinstance(error, CfaiError) or self._failures_in_a_row >= _MAX_FAILURES
+        stops = stops or not isinstance(error, CfaiError)
         if self._error is None or (stops and not self.is_stopped):
             self._error = error
         self.is_stopped = self.is_stopped or stops

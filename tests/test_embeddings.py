@@ -482,8 +482,60 @@ def test_a_bad_text_of_an_iterator_is_left_out_and_told_at_the_end(caller: Calle
     read: list[int] = []
     with pytest.raises(InputError, match="must be a string, got int"):
         run_embed(caller, BASE, (read.append(number) or number for number in range(1000)))
-    assert len(read) == 16
+    assert len(read) == 1000
     assert service.requests == []
+
+
+@SYNC_AND_ASYNC
+def test_bad_texts_of_a_generator_stop_nothing_however_many_they_are(caller: Caller, service: Service) -> None:
+    answer_with(service)
+    bad = {*range(7, 2000, 50), *range(500, 600)}
+    texts: list[Any] = ["" if number in bad else str(number) for number in range(2000)]
+    resume = None
+    for sends in (True, False):
+        service.requests.clear()
+        with pytest.raises(EmbeddingsError, match=rf"^{len(bad)} of 2,000 texts have no vector") as caught:
+            run_embed(caller, BASE, iter(texts), resume=resume)
+        resume = caught.value.partial
+        assert bool(service.requests) == sends
+        assert (len(resume), caught.value.missing) == (2000, sorted(bad))
+
+
+@SYNC_AND_ASYNC
+def test_failures_between_texts_that_are_done_do_not_keep_resume_from_the_rest(
+    caller: Caller, service: Service
+) -> None:
+    def refuse_every_other(texts: list[str]) -> httpx.Response | None:
+        number = int(texts[0])
+        if number >= 5000 and expires:
+            return fail(401, 10000)
+        return fail(400, 5006) if number < 5000 and number % 200 else None
+
+    expires = True
+    answer_with(service, refuse_every_other)
+    texts = [str(number) for number in range(6000)]
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, texts, concurrency=1)
+    assert isinstance(caught.value.__cause__, AuthenticationError)
+    expires, resume = False, caught.value.partial
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, texts, concurrency=1, resume=resume)
+    assert caught.value.missing == [number for number in range(5000) if number // 100 % 2]
+
+
+@SYNC_AND_ASYNC
+def test_what_is_missing_is_what_the_partial_result_lacks_where_the_work_stops_again_sooner(
+    caller: Caller, service: Service
+) -> None:
+    answer_with(service, lambda texts: fail(400, 5006) if texts[0] in ("100", "700") else None)
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, map(str, range(1000)))
+    answer_with(service, lambda texts: fail(401, 10000))
+    resume = caught.value.partial
+    with pytest.raises(EmbeddingsError, match="^200 of 1,000 texts") as caught:
+        run_embed(caller, BASE, map(str, range(1000)), resume=resume, concurrency=1)
+    lacking = [index for index, vector in enumerate(caught.value.partial) if isnan(vector[0])]
+    assert caught.value.missing == lacking == [*range(100, 200), *range(700, 800)]
 
 
 @SYNC_AND_ASYNC
