@@ -419,7 +419,10 @@ def test_many_failures_in_a_row_stop_the_work(caller: Caller, service: Service) 
 
 
 @SYNC_AND_ASYNC
-def test_too_many_requests_let_all_calls_wait_and_none_fails_for_them(caller: Caller, service: Service) -> None:
+def test_too_many_requests_let_all_calls_wait_and_none_fails_for_them(
+    caller: Caller, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfai._pacing.pace._FIRST_PAUSE", 0.0)
     refused: set[str] = set()
 
     def refuse_once(texts: list[str]) -> httpx.Response | None:
@@ -532,7 +535,7 @@ def test_what_is_missing_is_what_the_partial_result_lacks_where_the_work_stops_a
         run_embed(caller, BASE, map(str, range(1000)))
     answer_with(service, lambda texts: fail(401, 10000))
     resume = caught.value.partial
-    with pytest.raises(EmbeddingsError, match="^200 of 1,000 texts") as caught:
+    with pytest.raises(EmbeddingsError, match=r"^200 of 1,000 texts") as caught:
         run_embed(caller, BASE, map(str, range(1000)), resume=resume, concurrency=1)
     lacking = [index for index, vector in enumerate(caught.value.partial) if isnan(vector[0])]
     assert caught.value.missing == lacking == [*range(100, 200), *range(700, 800)]

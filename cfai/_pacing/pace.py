@@ -18,7 +18,8 @@ _MAX_DELAY = 0.5
 """Seconds after which a turn is over: a machine that was asleep is not to send at once all whose turn it was."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
-"""Seconds that all wait after a refusal without `Retry-After`: each time in a row twice as long."""
+"""Seconds that all wait after a refusal: each time in a row twice as long. `Retry-After` says it of the first; of those
+in a row with it only if it is longer."""
 
 _LONGEST_RETRY_AFTER = 600.0
 _MAX_REFUSALS = 20
@@ -67,12 +68,12 @@ class Pace:
         Requests that were under way together are refused together, which counts once.
         """
         with self._lock:
+            pause = retry_after or 0.0
             if turn >= self._held_until:
                 self._refusals += 1
-                pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._refusals - 1, 10))
-            else:
-                pause = 0.0
-            self._held_until = max(self._held_until, now + (pause if retry_after is None else retry_after))
+                if self._refusals > 1 or retry_after is None:
+                    pause = max(pause, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._refusals - 1)))
+            self._held_until = max(self._held_until, now + pause)
             return self._refusals < _MAX_REFUSALS and (retry_after or 0.0) <= _LONGEST_RETRY_AFTER
 
     def accept(self, turn: float) -> None:

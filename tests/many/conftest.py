@@ -105,6 +105,14 @@ class Jobs:
         return self.made[-1]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def pauses() -> Iterator[None]:
+    """Have refusals in a row wait no longer than the service says. `tests/pacing` has the pauses."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cfai._pacing.pace._FIRST_PAUSE", 0.0)
+        yield
+
+
 @pytest.fixture
 def jobs(portal: BlockingPortal | None) -> Iterator[Jobs]:
     jobs = Jobs(portal)

@@ -95,6 +95,18 @@ def test_refusals_of_one_moment_count_once_and_in_a_row_they_wait_longer_each_ti
     assert pace.reserve(turn) - turn == 2.0, "an answer ends the row"
 
 
+def test_what_the_service_says_counts_for_the_first_refusal_and_in_a_row_only_if_it_is_longer() -> None:
+    pace, turn, pauses = Pace(inf), 0.0, list[float]()
+    for retry_after in (0.0, 0.0, 1.0, 90.0, 0.0, None):
+        assert pace.hold(turn, retry_after, turn)
+        pauses.append(pace.reserve(turn) - turn)
+        turn += pauses[-1]
+    assert pauses == [0.0, 4.0, 8.0, 90.0, 32.0, 60.0]
+    late = turn - 1.0
+    assert pace.hold(late, 2.0, turn), "it was under way with one that was refused"
+    assert pace.reserve(turn) == turn + 2.0
+
+
 def test_waiting_ends_after_twenty_refusals_or_when_the_service_wants_hours() -> None:
     pace, now = Pace(inf), 0.0
     results: list[bool] = []

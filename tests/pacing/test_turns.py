@@ -82,6 +82,19 @@ def test_a_request_that_is_always_too_many_fails_after_a_quarter_of_an_hour(
 
 
 @HALVES
+def test_a_service_that_says_to_come_again_at_once_ends_no_work_within_seconds(
+    waits: list[float], backend: str | None
+) -> None:
+    for retry_after in (0.0, 1.0):
+        waits.clear()
+        service = Service(RateLimitError("later", retryable=True, retry_after=retry_after), forever=True)
+        with pytest.raises(RateLimitError):
+            send_on(backend, Turns(Pace(), Retry()), service.call)
+        assert service.calls == 20
+        assert [wait for wait in waits if wait > 1.0] == [4.0, 8.0, 16.0, 32.0, *[60.0] * 14]
+
+
+@HALVES
 def test_what_the_service_says_of_the_wait_counts_and_hours_are_not_waited(
     waits: list[float], backend: str | None
 ) -> None:
