@@ -70,7 +70,7 @@ def embed(
     _check_arguments(texts, field, concurrency, takes_async=False)
     texts = _read_column(texts)
     state = _State(policy, model, field, inputs, resume, texts)
-    turns, once = state.make_turns(requests_per_minute, options)
+    turns, once = state.make_turns(runner, requests_per_minute, options)
     state.check_all(texts)
     state.warn()
 
@@ -125,7 +125,7 @@ async def aembed(
     _check_arguments(texts, field, concurrency, takes_async=True)
     texts = _read_column(texts)
     state = _State(policy, model, field, inputs, resume, texts)
-    turns, once = state.make_turns(requests_per_minute, options)
+    turns, once = state.make_turns(runner, requests_per_minute, options)
     await anyio.to_thread.run_sync(state.check_all, texts)
     state.warn()
     slots = anyio.Semaphore(concurrency)
@@ -285,9 +285,9 @@ class _State:
         """Return the inputs of a call."""
         return {**self._inputs, self._field: batch.texts}
 
-    def make_turns(self, requests_per_minute: float | None, options: Secret) -> tuple[Turns, Secret]:
+    def make_turns(self, runner: Runner, requests_per_minute: float | None, options: Secret) -> tuple[Turns, Secret]:
         """Return what sends the calls, and the options of one attempt. Raises `ConfigurationError`."""
-        pace = make_pace(self._entry, requests_per_minute)
+        pace = make_pace(runner, self._model, self._entry, requests_per_minute)
         retry = parse_retry(options.value.get("max_retries", Retry(max_retries=5)))
         turns = Turns(pace, retry, rejects_if_busy=bool(options.value.get("reject_if_busy")))
         return turns, Secret({**options.value, "max_retries": 0})

@@ -774,6 +774,25 @@ def test_calls_keep_to_the_rate_of_the_model_or_to_the_one_given(
             assert (vectors.calls, clock.now) == (360, pytest.approx(seconds, abs=0.1))
 
 
+@pytest.mark.parametrize("backend", [None, "asyncio", "trio"])
+def test_all_jobs_of_a_client_keep_to_the_rate_together(monkeypatch: pytest.MonkeyPatch, backend: str | None) -> None:
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+
+    def wait(self: Turns, seconds: float) -> None:
+        clock.now += max(0.0, seconds)
+
+    async def await_(self: Turns, seconds: float) -> None:
+        wait(self, seconds)
+
+    monkeypatch.setattr("cfai._pacing.turns.time", clock)
+    monkeypatch.setattr(Turns, "_sleep", wait)
+    monkeypatch.setattr(Turns, "_asleep", await_)
+    runner = StandIn()
+    for _ in range(4):
+        embed_on(backend, runner, map(str, range(1500)), requests_per_minute=100, concurrency=1)
+    assert clock.now == pytest.approx(50 * 0.61)
+
+
 class Busy(StandIn):
     """Have one call wait for another attempt, while another meets what all would meet."""
 

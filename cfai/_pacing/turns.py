@@ -95,9 +95,15 @@ class Turns:
         while not self.stopped.is_set():
             now = time.monotonic()
             request.turn = self._pace.reserve(now)
-            self._sleep(request.turn - now)
-            if self._pace.is_current(request.turn, time.monotonic()):
-                return not self.stopped.is_set()
+            try:
+                self._sleep(request.turn - now)
+            except BaseException:
+                self._pace.release(request.turn)
+                raise
+            if self.stopped.is_set():
+                self._pace.release(request.turn)
+            elif self._pace.is_current(request.turn, time.monotonic()):
+                return True
         return False
 
     async def _await_turn(self, request: Request) -> bool:
@@ -105,9 +111,15 @@ class Turns:
         while not self.stopped.is_set():
             now = time.monotonic()
             request.turn = self._pace.reserve(now)
-            await self._asleep(request.turn - now)
-            if self._pace.is_current(request.turn, time.monotonic()):
-                return not self.stopped.is_set()
+            try:
+                await self._asleep(request.turn - now)
+            except BaseException:
+                self._pace.release(request.turn)
+                raise
+            if self.stopped.is_set():
+                self._pace.release(request.turn)
+            elif self._pace.is_current(request.turn, time.monotonic()):
+                return True
         return False
 
     def _sleep(self, seconds: float) -> None:

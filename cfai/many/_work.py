@@ -69,7 +69,7 @@ class Work(Generic[T]):
         self._budget = Budget(
             model, options.max_cost, output_type=options.output_type, output_retries=retries, fallback=fallback
         )
-        self._pace = make_pace(models.catalogue().get(model), options.requests_per_minute)
+        self._pace = make_pace(runner, model, models.catalogue().get(model), options.requests_per_minute)
         self.sender = Sender(
             runner,
             model,

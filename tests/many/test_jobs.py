@@ -457,7 +457,7 @@ def test_the_published_rate_of_the_model_is_kept_unless_another_is_given(jobs: J
         with row((model, options)):
             options = {"requests_per_minute": None, **options}
             job = jobs(StandIn(lambda _: "x"), [], model=model, **options)
-            assert job.job._work._pace._turns.maxlen == expected
+            assert job.job._work._pace._most == expected
 
 
 @SYNC_AND_ASYNC
@@ -495,6 +495,13 @@ def test_a_tenth_of_a_minutes_requests_go_at_once_and_the_others_one_after_the_o
         times = [request.received_at for request in local.requests]
         assert len(times) == 126
         assert times[-1] - times[0] > 5 * 60 / 1200
+
+
+@SYNC_AND_ASYNC
+def test_all_jobs_of_a_client_keep_to_the_rate_of_the_model_together(jobs: Jobs) -> None:
+    runner = StandIn(lambda _: "x")
+    paces = [jobs(runner, [], requests_per_minute=rate).job._work._pace for rate in (20, 20, 30)]
+    assert paces[0] is paces[1] is not paces[2]
 
 
 @SYNC_AND_ASYNC

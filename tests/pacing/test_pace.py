@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
+import weakref
 from itertools import pairwise
 from math import inf
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfai._pacing import Pace
+from cfai._pacing import Pace, make_pace
 from tests.conftest import row
 
 MINUTE = 60.0
@@ -123,3 +125,57 @@ def test_the_turns_of_a_process_that_was_killed_count_on() -> None:
     pace.resume([-1.0, -30.0, -2.0, *[-5.0] * 7])
     turns = [pace.reserve(0.0) for _ in range(3)]
     assert turns == [31.0, 56.0, 61.0 - 5.0 + 6.1]
+
+
+class Runner:
+    """A client, which is of no use but to be one."""
+
+
+class Slotted:
+    __slots__ = ()
+
+
+def test_jobs_of_one_client_and_model_share_a_pace_as_long_as_there_is_the_client() -> None:
+    runner, model, other = Runner(), "@cf/baai/bge-m3", "@cf/baai/bge-base-en-v1.5"
+    pace = make_pace(runner, model, None, 300)
+    assert make_pace(runner, model, None, 300) is pace
+    different = [
+        make_pace(runner, other, None, 300),
+        make_pace(runner, model, None, 299),
+        make_pace(Runner(), model, None, 300),
+        *(make_pace(each, model, None, 300) for each in (Slotted(), {}, Slotted())),
+    ]
+    assert len({id(each) for each in (pace, *different)}) == 7
+    gone = weakref.ref(pace)
+    del pace, runner, different
+    gc.collect()
+    assert gone() is None
+
+
+def test_one_job_after_the_other_keeps_to_the_rate_and_begins_without_refusals() -> None:
+    runner, sent = Runner(), list[float]()
+    for _ in range(6):
+        sent += send(make_pace(runner, "m", None, 100), 50, work=0.0)
+    assert fullest_minute(sent) <= 100
+    pace, now = make_pace(runner, "n", None, inf), 0.0
+    for _ in range(19):
+        assert pace.hold(now, None, now)
+        now = pace.reserve(now)
+    assert make_pace(runner, "n", None, inf).hold(now, None, now)
+    assert not pace.hold(now + 9.0, 3600.0, now + 9.0)
+    assert pace.reserve(now + 9.0) == now + 9.0, "an hour is not waited by the next job"
+
+
+def test_turns_that_a_stopped_job_did_not_use_are_free_again() -> None:
+    pace = Pace(1)
+    assert pace.reserve(0.0) == 0.0
+    for turn in [pace.reserve(0.0) for _ in range(16)]:
+        pace.release(turn)
+    assert pace.reserve(0.0) == 61.0
+
+
+def test_turns_that_were_given_here_are_not_taken_over_from_a_journal_once_more() -> None:
+    pace = Pace(10)
+    given = [pace.reserve(30.0) for _ in range(3)]
+    pace.resume([turn + 0.001 for turn in given] + [5.0] * 7)
+    assert pace.reserve(60.0) == 66.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -131,8 +132,8 @@ def test_other_failures_are_tried_again_as_often_as_was_asked(waits: list[float]
 
 @HALVES
 def test_once_it_is_stopped_nothing_is_sent_and_nobody_waits(backend: str | None) -> None:
-    service = Service()
-    turns = Turns(Pace(1), Retry())
+    service, pace, before = Service(), Pace(1), time.monotonic()
+    turns = Turns(pace, Retry())
     assert send_on(backend, turns, service.call) == "yes"
     if backend is None:
         threading.Timer(0.05, turns.stop).start()
@@ -141,6 +142,7 @@ def test_once_it_is_stopped_nothing_is_sent_and_nobody_waits(backend: str | None
         anyio.run(stop_while_one_waits, turns, service, backend=backend)
     assert send_on(backend, turns, service.call) is None
     assert service.calls == 1
+    assert pace.reserve(time.monotonic()) < before + 100.0, "the turn that was not used is free again"
 
 
 async def stop_while_one_waits(turns: Turns, service: Service) -> None:
