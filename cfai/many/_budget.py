@@ -10,7 +10,7 @@ from cfai._errors import ConfigurationError, InputError
 from cfai._limits import estimate_max_cost
 from cfai._request import encode_inputs, refuse_streams
 from cfai.fallback import adapt_inputs, parse_fallback
-from cfai.structured import OutputFormat, add_schema, has_class, replace_class
+from cfai.structured import OutputFormat, add_schema, count_reads, has_class, replace_class
 
 
 class Budget:
@@ -33,8 +33,10 @@ class Budget:
         self._max_cost = inf if max_cost is None else max_cost
         self._schema = None if output_type is None or max_cost is None else OutputFormat.of(output_type).schema
         # An answer that is asked for again is read with all before it.
-        self._structured_calls = sum(range(1, output_retries + 2))
+        self._reads = count_reads(output_retries)
         self._reserved = 0.0
+        self.factor = 1.0
+        """By how much the dearest call has exceeded its estimate: the service may charge more than its price list."""
         self.spent = 0.0
         """What ended calls have cost; at most, where that is not known."""
 
@@ -63,11 +65,11 @@ class Budget:
         if len(known) < len(costs):
             raise _make_error(f"nobody knows that of {' or '.join(self._models)} with these inputs")
         is_structured = self._schema is not None or has_class(inputs)
-        return (self._structured_calls if is_structured else 1) * max(known)
+        return (self._reads if is_structured else 1) * max(known)
 
     def allows(self, cost: float) -> bool:
-        """Return True if a call may cost so much."""
-        return self.spent + self._reserved + cost <= self._max_cost
+        """Return True if there is room for a call of this estimate."""
+        return self.spent + self.factor * (self._reserved + cost) <= self._max_cost
 
     def reserve(self, cost: float) -> None:
         """Put aside what a call costs at most."""
@@ -77,6 +79,8 @@ class Budget:
         """Count what a call has cost in place of what was reserved for it."""
         self._reserved -= reserved
         self.spent += cost
+        if reserved:
+            self.factor = max(self.factor, cost / reserved)
 
 
 def _make_error(reason: str) -> ConfigurationError:

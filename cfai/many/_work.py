@@ -222,7 +222,7 @@ class Work(Generic[T]):
         """Close the job after its last row. Raises what stopped it, and warns if the budget did."""
         error, self._error = self._error, None
         if self._refused is not None and error is None:
-            spent, most = self._budget.spent, self._refused.reserved
+            spent, most = self._budget.spent, self._budget.factor * self._refused.reserved
             stopped = (
                 f"max_cost of ${self.options.max_cost:g}: ${spent:.4f} are spent, a call may cost up to ${most:.4f}"
             )

@@ -21,6 +21,7 @@ from cfai import (
 )
 from cfai.local import Emulator
 from cfai.many._budget import Budget
+from cfai.types import Meta
 from tests.conftest import LONG, SYNC_AND_ASYNC, Callers, Service, row
 from tests.many.conftest import COST, MODEL, Jobs, StandIn, prompts
 
@@ -47,6 +48,32 @@ def test_a_job_stops_before_its_budget_is_passed_and_warns(jobs: Jobs) -> None:
             assert str(report.stopped).startswith(f"max_cost of ${most:g}: ")
             assert str(report).splitlines()[-1].startswith("stopped    max_cost")
             assert list(job) == []
+
+
+@SYNC_AND_ASYNC
+def test_where_calls_cost_more_than_their_estimate_those_after_them_are_taken_to_be_as_dear(jobs: Jobs) -> None:
+    class Dear(StandIn):
+        def run(self, model: str, inputs: Any, **options: Any) -> Any:
+            output = super().run(model, inputs, **options)
+            output._meta = Meta(model=model, neurons=cost / 0.011e-3)
+            return output
+
+    estimate = Budget(MODEL, 1.0).estimate(SHORT[0])
+    cost = 3 * estimate
+    runner = Dear(lambda _: "x")
+    with pytest.warns(BudgetWarning, match=rf"a call may cost up to \${cost:.4f}"):
+        rows = list(jobs(runner, SHORT[:1] * 50, max_cost=10.5 * cost, concurrency=1))
+    assert len(rows) == len(runner.calls) == 10
+
+
+def test_what_is_put_aside_for_calls_under_way_grows_with_what_one_has_cost() -> None:
+    budget = Budget(MODEL, 10.0)
+    for _ in range(4):
+        budget.reserve(1.0)
+    budget.settle(1.0, 2.0)
+    budget.settle(1.0, 1.0)
+    assert budget.allows(1.5)
+    assert not budget.allows(1.6)
 
 
 @SYNC_AND_ASYNC
