@@ -34,6 +34,7 @@ _SYNC_SECONDS = 1.0
 """How much a power cut may lose. A process that is killed loses nothing that was written."""
 _LOCKED_BYTE = 1 << 62
 """Where Windows locks: beyond the end of any file, since what is locked cannot be read."""
+_WITHOUT_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS)
 _PIECE = 1 << 20
 
 
@@ -222,6 +223,10 @@ class Journal:
 
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            if error.errno in _WITHOUT_LOCKS:
+                must = "`journal` must be a file on a file system that can lock files"
+                problem = f"that of {self.path} cannot ({error.strerror})"
+                raise ConfigurationError(f"{must}: {problem}. Name one on a disk of this machine") from error
             advice = (
                 "Wait for that job to end, or end it by `close()`, `await aclose()` or `with` if it is of this program"
             )

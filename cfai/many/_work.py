@@ -45,6 +45,9 @@ class JobOptions:
         """Raise `ConfigurationError` for what cannot work."""
         _check_number("concurrency", self.concurrency, 1, "a number of 1 or more", int)
         _check_number("max_cost", self.max_cost, 0, "0 or more US dollars")
+        journal: Any = self.journal
+        if journal is not None and not isinstance(journal, str | os.PathLike):
+            raise ConfigurationError(f"`journal` must be the path of a file, got {describe(journal)}")
 
 
 def _check_number(option: str, value: Any, least: float, must_be: str, kind: type[float] = float) -> None:

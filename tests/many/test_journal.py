@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import json
@@ -403,6 +404,25 @@ def test_two_jobs_cannot_write_one_journal_and_it_is_free_when_the_first_ends(jo
     assert list(second) == []
     first.close()
     assert len(list(jobs(StandIn(lambda _: "x"), prompts(100), journal=path))) == 100
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its locks are others")
+def test_a_file_system_that_cannot_lock_files_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (errno.ENOTSUP, errno.ENOLCK):
+
+        def refuse(*_: Any, number: int = number) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+        with row(number), pytest.raises(ConfigurationError, match=r"can lock files: .* Name one on a disk of this"):
+            list(Jobs(None)(StandIn(fail), prompts(3), journal=path))
+
+
+@SYNC_AND_ASYNC
+def test_what_is_no_path_is_no_journal(jobs: Jobs) -> None:
+    for journal in (5, True, b"x", ["x"]):
+        with row(journal), pytest.raises(ConfigurationError, match="`journal` must be the path of a file, got"):
+            jobs(StandIn(fail), prompts(3), journal=journal)
 
 
 @SYNC_AND_ASYNC
