@@ -122,6 +122,8 @@ class Work(Generic[T]):
         """Return True if another input can be begun."""
         if self._is_read or self._read - self._given >= _WINDOW * self.options.concurrency:
             return False
+        if self.options.max_cost is not None and self.pending >= self.options.concurrency:
+            return False  # what waits to be sent would be paid too, though calls prove dearer than their estimates
         return self._refused is None or self._budget.allows(self._refused.reserved)
 
     def open(self) -> None:

@@ -33,6 +33,17 @@ class Label(BaseModel):
 SHORT = [{**each, "max_tokens": 10} for each in prompts(1000)]
 
 
+class Dear(StandIn):
+    """Costs three times what was estimated for the first of `SHORT`."""
+
+    cost = 3 * Budget(MODEL, 1.0).estimate(SHORT[0])
+
+    def run(self, model: str, inputs: Any, **options: Any) -> Any:
+        output = super().run(model, inputs, **options)
+        output._meta = Meta(model=model, neurons=self.cost / 0.011e-3)
+        return output
+
+
 @SYNC_AND_ASYNC
 def test_a_job_stops_before_its_budget_is_passed_and_warns(jobs: Jobs) -> None:
     for most, concurrency in ((0.01, 40), (0.002, 1), (0.0005, 16)):
@@ -52,18 +63,21 @@ def test_a_job_stops_before_its_budget_is_passed_and_warns(jobs: Jobs) -> None:
 
 @SYNC_AND_ASYNC
 def test_where_calls_cost_more_than_their_estimate_those_after_them_are_taken_to_be_as_dear(jobs: Jobs) -> None:
-    class Dear(StandIn):
-        def run(self, model: str, inputs: Any, **options: Any) -> Any:
-            output = super().run(model, inputs, **options)
-            output._meta = Meta(model=model, neurons=cost / 0.011e-3)
-            return output
-
-    estimate = Budget(MODEL, 1.0).estimate(SHORT[0])
-    cost = 3 * estimate
+    cost = Dear.cost
     runner = Dear(lambda _: "x")
     with pytest.warns(BudgetWarning, match=rf"a call may cost up to \${cost:.4f}"):
         rows = list(jobs(runner, SHORT[:1] * 50, max_cost=10.5 * cost, concurrency=1))
     assert len(rows) == len(runner.calls) == 10
+
+
+@SYNC_AND_ASYNC
+def test_no_more_calls_than_are_under_way_at_a_time_can_pass_the_budget(jobs: Jobs) -> None:
+    go = threading.Event()
+    runner = Dear(lambda _: "x" if go.wait(LONG) else "late")
+    threading.Timer(0.2, go.set).start()  # when all were begun that may be
+    with pytest.warns(BudgetWarning):
+        list(jobs(runner, SHORT[:1] * 200, max_cost=6.5 * Dear.cost, concurrency=4))
+    assert 4 <= len(runner.calls) <= 6
 
 
 def test_what_is_put_aside_for_calls_under_way_grows_with_what_one_has_cost() -> None:
