@@ -21,7 +21,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "`authors/search`": ("authors",),
     "may tell it only if asked to": ("stream, v1",),
     "which one of several prompts is read": ("two prompts",),
-    "The name is given to the documented text": ("JSON cut",),
+    "Documented is the text, which counts": ("JSON cut",),
     "5023 to 5025": ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
     "the statuses of 8001, 8005 and 8006": ("tool choice", "bad picture"),
 }
