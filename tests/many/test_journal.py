@@ -247,6 +247,7 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process(files: ExitSt
         image: Any
 
     def spool(content: bytes) -> Any:
+        # An exit stack closes it, which the linter does not see.
         file: Any = files.enter_context(tempfile.SpooledTemporaryFile())  # noqa: SIM115
         file.write(content)
         file.seek(0)

@@ -227,6 +227,7 @@ async def yielding(city: str):
     yield city
 
 
+# A name that only a type checker knows stands for one behind `if TYPE_CHECKING`.
 def checked(city: str) -> Nowhere: ...  # noqa: F821  # pyright: ignore
 
 
@@ -327,6 +328,7 @@ def test_null_stands_for_the_default_of_a_parameter_that_cannot_be_null() -> Non
         days: int = 2,
         other: int | None = 3,
         room: Annotated[int, Field(default=7)] = Field(8),
+        # Defaults that linters warn of, and people write.
         floor: int = marker,  # type: ignore[assignment]  # pyright: ignore
         names: list[int] = [],  # noqa: B006
     ) -> None: ...
