@@ -50,7 +50,7 @@ STREAM = "Stream[Token]"
 ANYTHING = "Mapping[str, Any] | BaseModel"
 UNKNOWN = f"Output | ListResult[Any] | Binary | {STREAM} | AudioStream"
 PLAIN = "**options: Unpack[PlainOptions]"
-OPTIONS = "**options: Unpack[RunOptions]"
+OPTIONS = "**options: Unpack[FallbackOptions]"
 
 
 class Overload(NamedTuple):
@@ -253,14 +253,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
+    from collections.abc import Callable, Mapping
+    from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
 
-    from cfai._config import CheckMode, Retry, Timeout
-    from cfai._request import GatewayOptions
+    from cfai._client_options import FallbackOptions
     from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.types import (
@@ -289,21 +288,7 @@ if TYPE_CHECKING:
     MYPY = False
     """mypy takes this name for true, pyright of two definitions the second."""
 
-    class RunOptions(TypedDict, total=False):
-        """The options of a call; `Ai.run` says what they do."""
-
-        fallback: Sequence[str] | None
-        gateway: str | GatewayOptions | None
-        tags: Iterable[str]
-        extra_headers: Mapping[str, str] | None
-        session_affinity: str | None
-        reject_if_busy: bool
-        timeout: float | httpx.Timeout | Timeout | None
-        total_timeout: float | None
-        max_retries: Retry | int | None
-        checks: CheckMode
-
-    class AnswerOptions(RunOptions, total=False):
+    class AnswerOptions(FallbackOptions, total=False):
         """The options of a call whose result is an answer."""
 
         return_raw_response: Literal[False]

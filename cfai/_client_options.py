@@ -45,7 +45,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class FallbackOptions(CallOptions, total=False):
-    """The options of a call, and other models for it."""
+    """The options of a call, and other models for it; `Ai.run` says what they do."""
 
     fallback: Sequence[str] | None
 

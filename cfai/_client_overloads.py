@@ -12,14 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Generic, Literal, Protocol, TypeAlias, TypedDict, TypeVar, Unpack, overload
+    from collections.abc import Callable, Mapping
+    from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
 
-    from cfai._config import CheckMode, Retry, Timeout
-    from cfai._request import GatewayOptions
+    from cfai._client_options import FallbackOptions
     from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.types import (
@@ -102,21 +101,7 @@ if TYPE_CHECKING:
     MYPY = False
     """mypy takes this name for true, pyright of two definitions the second."""
 
-    class RunOptions(TypedDict, total=False):
-        """The options of a call; `Ai.run` says what they do."""
-
-        fallback: Sequence[str] | None
-        gateway: str | GatewayOptions | None
-        tags: Iterable[str]
-        extra_headers: Mapping[str, str] | None
-        session_affinity: str | None
-        reject_if_busy: bool
-        timeout: float | httpx.Timeout | Timeout | None
-        total_timeout: float | None
-        max_retries: Retry | int | None
-        checks: CheckMode
-
-    class AnswerOptions(RunOptions, total=False):
+    class AnswerOptions(FallbackOptions, total=False):
         """The options of a call whose result is an answer."""
 
         return_raw_response: Literal[False]
@@ -2414,7 +2399,7 @@ if TYPE_CHECKING:
                 *,
                 return_raw_response: Literal[True],
                 queue_request: bool = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> httpx.Response: ...
 
             @overload
@@ -2425,7 +2410,7 @@ if TYPE_CHECKING:
                 *,
                 queue_request: Literal[True],
                 return_raw_response: Literal[False] = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> Output: ...
 
             @overload
@@ -2861,7 +2846,7 @@ if TYPE_CHECKING:
                 *,
                 queue_request: bool,
                 return_raw_response: Literal[False] = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
             @overload
@@ -2872,7 +2857,7 @@ if TYPE_CHECKING:
                 *,
                 return_raw_response: bool,
                 queue_request: bool = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> httpx.Response | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
             # Once more: of the overloads whose model fits, pyright tells of the last one why its inputs do not.
@@ -3102,7 +3087,7 @@ if TYPE_CHECKING:
                 *,
                 return_raw_response: Literal[True],
                 queue_request: bool = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> AsyncCall[httpx.Response]: ...
 
             @overload
@@ -3113,7 +3098,7 @@ if TYPE_CHECKING:
                 *,
                 queue_request: Literal[True],
                 return_raw_response: Literal[False] = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> AsyncCall[Output]: ...
 
             @overload
@@ -3571,7 +3556,7 @@ if TYPE_CHECKING:
                 *,
                 queue_request: bool,
                 return_raw_response: Literal[False] = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
 
             @overload
@@ -3582,7 +3567,7 @@ if TYPE_CHECKING:
                 *,
                 return_raw_response: bool,
                 queue_request: bool = False,
-                **options: Unpack[RunOptions],
+                **options: Unpack[FallbackOptions],
             ) -> AsyncCall[
                 httpx.Response | Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream
             ]: ...
