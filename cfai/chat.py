@@ -19,13 +19,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, Self, cast, overload
 
-from cfai._config import LimitPolicy, check_seconds
+from cfai._config import LimitPolicy
 from cfai._credentials import Secret, describe
 from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, join_surrogates, to_builtins
 from cfai._limits import find_first_turn, is_slow_to_count, requested_output
 from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
-from cfai._streaming import AsyncEventStream, EventStream, encode_token
+from cfai._streaming import AsyncEventStream, EventStream, aencode_stream, encode_stream
 from cfai._warnings import LimitWarning, warn
 from cfai.models.schemas import get_schema
 from cfai.tokens import messages_to_builtins
@@ -33,6 +33,7 @@ from cfai.tools import (
     Conversation,
     ToolFunction,
     arun_conversation,
+    check_answers,
     check_max_rounds,
     check_model,
     make_tools,
@@ -190,21 +191,26 @@ class Chat(Generic[AnswerT]):
     ) -> Chat[Any]:
         """Return the conversation that `to_json` wrote, to be continued with an `Ai`.
 
-        Tools are functions, and options may be secret: neither is in the text, so both are passed anew. What is in it,
-        such as `max_rounds`, may be passed to be another. Raises `ConfigurationError` for what is no conversation, or
-        one of a later version of cfai.
+        Tools and a class under `response_format` are code, and options may be secret: none is in the text, so they are
+        passed anew. What is in it, such as `max_rounds`, may be passed to be another; `inputs` are put over those that
+        are in it. Raises `ConfigurationError` for what is no conversation, or one of a later version of cfai.
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
-        hidden.value = {**_read_json(text), **hidden.value}
+        saved = _read_json(text)
+        inputs: dict[str, Any] = {**saved["inputs"], **(hidden.value.pop("inputs", None) or {})}
+        hidden.value = {**saved, **hidden.value, "inputs": inputs}
         return ai.chat(tools=tools, **hidden.value)
 
     def to_json(self) -> str:
         """Return the conversation as JSON text, in ASCII: the model, its inputs and all messages, images included.
 
-        No credentials, options or tools are in it. Raises `InputError` if a message or an input cannot be JSON.
+        No credentials, options, tools or class under `response_format` are in it. Raises `InputError` if a message or
+        an input cannot be JSON.
         """
         inputs = _check_inputs(self.inputs)
+        if isinstance(inputs.get("response_format"), type):
+            del inputs["response_format"]
         if problem := find_unsendable(inputs, "inputs"):
             raise InputError(problem)
         saved = {
@@ -326,6 +332,7 @@ class Chat(Generic[AnswerT]):
             return
         if self._tools is not None:
             check_model(self.model)
+        check_answers(self.model)
         schema = get_schema(self.model)
         if schema is not None and "messages" not in schema.parameters:
             advice = "it takes no `messages`: choose one of models.list(task='text-generation')"
@@ -459,7 +466,40 @@ class Chat(Generic[AnswerT]):
             self._keep_partial(turn)
 
 
-class ChatStream(Generic[AnswerT]):
+class _StreamState:
+    """What is known of an answer that is streamed."""
+
+    _turn: Any = None
+    """Its question, once that was sent."""
+    _stream: Any = None
+
+    @property
+    def text(self) -> str:
+        """The text so far; with tools that of the current answer, at the end that of the last, as in the result."""
+        return self._stream.text if self._turn else ""
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far, as `text`."""
+        return self._stream.reasoning if self._turn else ""
+
+    @property
+    def meta(self) -> Meta:
+        """The facts of the call whose answer is read."""
+        return self._stream.meta if self._turn else Meta()
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of the answer, with tools those of all that have ended; `None` before the service says them."""
+        return self._stream.usage if self._turn else None
+
+    @property
+    def steps(self) -> list[Step]:
+        """With tools, the calls of the model that have ended, each with the tools that it had called."""
+        return self._turn.steps if self._turn else []
+
+
+class ChatStream(_StreamState, Generic[AnswerT]):
     """The answer to `chat.stream`, token by token. Iterate it once; leave early with `with`.
 
     Iterating raises what that of a `Stream` does: `StreamError`, and `StreamTruncatedError` if the answer breaks off.
@@ -473,16 +513,6 @@ class ChatStream(Generic[AnswerT]):
         turn.meta = stream.meta
         chat._open[turn] = weakref.ref(self)
 
-    @property
-    def text(self) -> str:
-        """The text so far; with tools that of the current answer, at the end that of the last, as in `result()`."""
-        return self._stream.text
-
-    @property
-    def steps(self) -> list[Step]:
-        """With tools, the calls of the model that have ended, each with the tools that it had called."""
-        return self._turn.steps
-
     def result(self) -> AnswerT:
         """Return the answer that `send` gives; reads the rest. Raises if the stream broke, or was left."""
         for _ in self:
@@ -491,14 +521,7 @@ class ChatStream(Generic[AnswerT]):
 
     def to_event_stream(self, *, ping: float | None = None) -> EventStream:
         """Return the stream as `text/event-stream` bytes for a browser, as `Stream.to_event_stream` does."""
-        check_seconds("ping", ping)
-
-        def encode_next() -> bytes:
-            while (token := next(self)).choice:
-                pass
-            return encode_token(token)
-
-        return EventStream(encode_next, self.close, getattr(self._stream, "__del__", self.close), ping)
+        return encode_stream(self, self.close, getattr(self._stream, "__del__", self.close), ping)
 
     def close(self) -> None:
         """Leave the stream, which stops the model. What came stays in the history."""
@@ -539,28 +562,35 @@ class ChatStream(Generic[AnswerT]):
         self.close()
 
 
-class AsyncChatStream(Generic[AnswerT]):
+class AsyncChatStream(_StreamState, Generic[AnswerT]):
     """The answer to `chat.astream`, token by token. Iterate it once, with `async for`; leave early with `async with`.
 
     Nothing is sent before either begins, or it is awaited, which gives the stream itself. Iterating raises what that of
-    an `AsyncStream` does. A wait for a token that is cancelled loses nothing: ask again. Only if tools are running,
-    these are cancelled too, and that is the end of the stream: the history says that they were interrupted.
+    an `AsyncStream` does. A wait for a token that is cancelled loses nothing: ask again. Only if it is cancelled before
+    the answer has begun, or while tools are running, that is the end of the stream: a call may have been billed, and is
+    not made twice; of the tools, the history says that they were interrupted.
     """
 
     def __init__(self, chat: Chat[Any], text: str, images: Any) -> None:
         self._chat = chat
         self._text = text
         self._images = images
-        self._turn: _Turn | None = None
-        self._stream: Any = None
+        self._is_spent = False
+        """True once the question was sent, or is not to be any more."""
 
     async def _start(self) -> _Turn:
         """Send the question, unless it was sent, and return its turn."""
         if self._turn is None:
             chat = self._chat
+            if self._is_spent:
+                raise ConfigurationError(
+                    "this stream was left, failed or was cancelled before its answer began: call `astream` again, and "
+                    "to wait for each token with a timeout, await the stream first"
+                )
             with chat._claim():
                 await chat._aleave_open_stream()
                 turn = await chat._aprepare(self._text, self._images)
+                self._is_spent = True
                 self._stream = await chat._arun(turn, stream=True)
                 if not hasattr(self._stream, "aresult"):
                     raise chat._make_no_text_error(self._stream)
@@ -570,16 +600,6 @@ class AsyncChatStream(Generic[AnswerT]):
                 chat._open[turn] = weakref.ref(self)
         return self._turn
 
-    @property
-    def text(self) -> str:
-        """The text so far; with tools that of the current answer, at the end that of the last, as in `aresult()`."""
-        return self._stream.text if self._turn else ""
-
-    @property
-    def steps(self) -> list[Step]:
-        """With tools, the calls of the model that have ended, each with the tools that it had called."""
-        return self._turn.steps if self._turn else []
-
     async def aresult(self) -> AnswerT:
         """Return the answer that `asend` gives; reads the rest. Raises if the stream broke, or was left."""
         async for _ in self:
@@ -588,17 +608,11 @@ class AsyncChatStream(Generic[AnswerT]):
 
     def ato_event_stream(self, *, ping: float | None = None) -> AsyncEventStream:
         """Return the stream as `text/event-stream` bytes for a browser, as `AsyncStream.ato_event_stream` does."""
-        check_seconds("ping", ping)
-
-        async def encode_next() -> bytes:
-            while (token := await anext(self)).choice:
-                pass
-            return encode_token(token)
-
-        return AsyncEventStream(encode_next, self.aclose, ping)
+        return aencode_stream(self, self.aclose, ping)
 
     async def aclose(self) -> None:
         """Leave the stream, which stops the model. What came stays in the history."""
+        self._is_spent = True
         if self._turn is not None:
             try:
                 await self._stream.aclose()
@@ -624,6 +638,10 @@ class AsyncChatStream(Generic[AnswerT]):
             raise  # it was asked on another event loop, and can be read on
         except (Exception, KeyboardInterrupt, SystemExit):
             chat._keep_partial(turn)
+            raise
+        except BaseException:  # cancelled
+            if turn.tools is not None and self._stream._is_over:
+                chat._keep_partial(turn)
             raise
         if token is None:
             if turn in chat._open:

@@ -23,6 +23,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from cfai import (
+    Ai,
     APIConnectionError,
     APIResponseValidationError,
     CfaiError,
@@ -42,7 +43,7 @@ from cfai import (
 from cfai.local import Emulator
 from cfai.types import Meta, TextOutput, Usage
 from tests.bodies import CHAT_ANSWER, COUNTS, DONE, HELLO, MESSAGE, NATIVE_ANSWER, PNG, REASONED, event, native
-from tests.conftest import BACKENDS, SYNC_AND_ASYNC, BlockingIterator, Caller, Callers, Service, row
+from tests.conftest import ACCOUNT, BACKENDS, SYNC_AND_ASYNC, TOKEN, BlockingIterator, Caller, Callers, Service, row
 from tests.frames import show_error
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -719,6 +720,51 @@ def test_a_conversation_is_written_as_json_and_goes_on_where_it_was(caller: Call
         sent.append((service.sent, service.request.headers["x-session-affinity"], service.request.headers["x-key"]))
     assert sent[0] == sent[1]
     assert Chat.from_json(caller.ai, text.encode(), session_affinity="new").session_affinity == "new"
+
+
+def test_a_class_under_response_format_is_passed_anew(caller: Caller) -> None:
+    class City(BaseModel):
+        name: str
+
+    text = caller.ai.chat(GLM, inputs={"response_format": City, "temperature": 0}).to_json()
+    assert json.loads(text)["inputs"] == {"temperature": 0}
+    again = Chat.from_json(caller.ai, text, inputs={"response_format": City})
+    assert again.inputs == {"response_format": City, "temperature": 0}
+
+
+@BACKENDS
+def test_a_stream_that_was_closed_before_it_began_sends_nothing(backend: str, service: Service) -> None:
+    async def main() -> None:
+        async with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
+            stream = ai.chat(GLM).astream("Where?")
+            assert (stream.text, stream.reasoning, stream.meta, stream.usage, stream.steps) == (
+                "",
+                "",
+                Meta(),
+                None,
+                [],
+            )
+            await stream.aclose()
+            with pytest.raises(ConfigurationError, match="was left, failed or was cancelled before its answer began"):
+                await anext(stream)
+        assert service.requests == []
+
+    anyio.run(main, backend=backend)
+
+
+@SYNC_AND_ASYNC
+def test_a_stream_says_what_its_call_took(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*REASONED))
+    chat = caller.ai.chat(GLM)
+    if caller.portal is None:
+        stream: Any = chat.stream("Where?")
+        answer = stream.result()
+    else:
+        stream = chat.astream("Where?")
+        answer = caller.portal.call(stream.aresult)
+    assert (stream.text, stream.reasoning, stream.usage) == (answer.text, answer.reasoning, answer.usage)
+    assert stream.reasoning != ""
+    assert stream.meta is answer.meta
 
 
 def test_a_conversation_that_cannot_be_read_or_written_says_why(caller: Caller) -> None:

@@ -2,7 +2,7 @@
 
 from cfai._streaming.audio_stream import AsyncAudioStream, AudioStream, aopen_audio_stream, open_audio_stream
 from cfai._streaming.call import AsyncCall
-from cfai._streaming.event_stream import AsyncEventStream, Dialect, EventStream, encode_token
+from cfai._streaming.event_stream import AsyncEventStream, Dialect, EventStream, aencode_stream, encode_stream
 from cfai._streaming.stream import AsyncStream, Stream, aopen_stream, open_stream
 
 __all__ = [
@@ -14,9 +14,10 @@ __all__ = [
     "Dialect",
     "EventStream",
     "Stream",
+    "aencode_stream",
     "aopen_audio_stream",
     "aopen_stream",
-    "encode_token",
+    "encode_stream",
     "open_audio_stream",
     "open_stream",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -13,6 +13,7 @@ from typing import Any, Literal, Self
 
 import anyio
 
+from cfai._config import check_seconds
 from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamError
 from cfai._json import to_compact_json
 from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, split_at_end_mark, split_lone_events
@@ -111,8 +112,8 @@ class AsyncEventStream(AsyncItemIterator):
     def __init__(
         self, next_item: Callable[[], Awaitable[Any]], close: Callable[[], Awaitable[None]], ping: float | None
     ) -> None:
-        super().__init__(next_item, close)
-        self._ping = ping
+        reader = None if ping is None else _AsyncPingingReader(next_item, close, ping)
+        super().__init__(reader.next if reader else next_item, reader.aclose if reader else close)
         self._asked = 0
         """How often something was asked for."""
 
@@ -122,11 +123,7 @@ class AsyncEventStream(AsyncItemIterator):
             unexpected, self._unexpected = self._unexpected, None
             raise unexpected or StopAsyncIteration
         try:
-            if self._ping is None:
-                return await self._next_item()
-            with anyio.move_on_after(self._ping):
-                return await self._next_item()
-            return _PING
+            return await self._next_item()
         except Exception as error:
             self._has_ended = True
             self._unexpected = None if isinstance(error, StopAsyncIteration | CfaiError) else error
@@ -143,6 +140,34 @@ class AsyncEventStream(AsyncItemIterator):
             await anyio.sleep(GONE_AFTER)
             if self._asked == asked:
                 await self._close()
+
+
+def encode_stream(
+    stream: Iterator[Token], close: Callable[[], None], abandon: Callable[[], None], ping: float | None
+) -> EventStream:
+    """Return a stream of tokens as an event stream. Raises `ConfigurationError` for what is no number of seconds."""
+    check_seconds("ping", ping)
+
+    def encode_next() -> bytes:
+        while (token := next(stream)).choice:
+            pass
+        return encode_token(token)
+
+    return EventStream(encode_next, close, abandon, ping)
+
+
+def aencode_stream(
+    stream: AsyncIterator[Token], close: Callable[[], Awaitable[None]], ping: float | None
+) -> AsyncEventStream:
+    """Return a stream of tokens as an event stream. Raises `ConfigurationError` for what is no number of seconds."""
+    check_seconds("ping", ping)
+
+    async def encode_next() -> bytes:
+        while (token := await anext(stream)).choice:
+            pass
+        return encode_token(token)
+
+    return AsyncEventStream(encode_next, close, ping)
 
 
 class _PingingReader:
@@ -183,6 +208,62 @@ def _give_items(
             given.put((next_item(), None))
         except Exception as error:
             given.put((b"", error))
+
+
+class _AsyncPingingReader:
+    """A reader of items in a task of its own, which gives a comment instead of one that is long in coming.
+
+    What it waits for goes on beside the comments: a call of the model that was cancelled would be billed and lost.
+    """
+
+    def __init__(
+        self, next_item: Callable[[], Awaitable[bytes]], close: Callable[[], Awaitable[None]], ping: float
+    ) -> None:
+        self._next_item = next_item
+        self._close = close
+        self._ping = ping
+        self._pending: _PendingItem | None = None
+
+    async def next(self) -> bytes:
+        if self._pending is None:
+            self._pending = _PendingItem()
+            start_system_task(partial(self._pending.wait_for, self._next_item))
+        pending = self._pending
+        with anyio.move_on_after(self._ping):
+            await pending.ended.wait()
+        if not pending.ended.is_set():
+            return _PING
+        self._pending = None
+        if pending.error is not None:
+            raise pending.error
+        return pending.item
+
+    async def aclose(self) -> None:
+        """End the wait for an item, and close the call."""
+        if self._pending is not None:
+            self._pending.scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await self._pending.ended.wait()
+        await self._close()
+
+
+class _PendingItem:
+    """An item that a task of its own waits for."""
+
+    def __init__(self) -> None:
+        self.item = b""
+        self.error: BaseException | None = None
+        self.ended = anyio.Event()
+        self.scope = anyio.CancelScope()
+
+    async def wait_for(self, next_item: Callable[[], Awaitable[bytes]]) -> None:
+        try:
+            with self.scope:
+                self.item = await next_item()
+        except (Exception, KeyboardInterrupt, SystemExit) as error:
+            self.error = error
+        finally:
+            self.ended.set()
 
 
 def _warn_if_read_by_starlette() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from contextvars import copy_context
 from importlib import import_module
 from typing import Any
 
@@ -33,13 +34,13 @@ async def unwind(chunks: AsyncIterator[bytes]) -> None:
 
 
 def start_system_task(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Start a task that belongs to the event loop, not to the task that starts it. It must not raise."""
+    """Start a task that belongs to the event loop, and has the context of the one that starts it. It must not raise."""
     if (loop := _get_asyncio_loop()) is not None:
         task = loop.create_task(function())
         _tasks.add(task)  # asyncio itself keeps none
         task.add_done_callback(_tasks.discard)
     else:
-        import_module("trio.lowlevel").spawn_system_task(function)
+        import_module("trio.lowlevel").spawn_system_task(function, context=copy_context())
 
 
 def is_asyncio() -> bool:

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 
 from cfai._json import join_surrogates, json_default
 from cfai.tools._tool import Tool
-from cfai.types import ToolCall, ToolResult
+from cfai.types import TextOutput, ToolCall, ToolResult
 
 _MOST_THREADS = 32
 """Threads that the calls of one answer have at most."""
@@ -168,7 +168,7 @@ def to_content(value: Any) -> str:
     if is_picture or (is_bytes and not isinstance(value, os.PathLike)):
         kind = type(cast("Any", value)).__name__
         raise TypeError(f"the result is {kind}, which no message can hold: return text, or save it")
-    if isinstance(value, os.PathLike):
+    if isinstance(value, os.PathLike | TextOutput):  # another model's answer is its text
         value = str(cast("Any", value))
     text = value if isinstance(value, str) else to_json(value, fallback=_to_builtin).decode()
     return join_surrogates(text)  # half of a surrogate pair cannot be sent

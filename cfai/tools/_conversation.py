@@ -50,9 +50,7 @@ class Conversation:
         self._sent: list[Any] = []
         self._choice: Any = inputs.pop("tool_choice", None)
         self._inputs = inputs
-        if unknown := [name for name in self._list_forced() if name not in tools]:
-            there = f"there are: {', '.join(tools)}" if tools else "there are none"
-            raise InputError(f"`tool_choice` must name one of `tools`, got {unknown[0]!r}; {there}", model=model)
+        self._check_choice()
         if isinstance(inputs.get("response_format"), type):
             got = f"the class {inputs['response_format'].__name__}"
             raise ConfigurationError(f"`response_format` must be a dict, got {got}: tools go with no `output_type`")
@@ -147,12 +145,35 @@ class Conversation:
 
     def _list_forced(self) -> list[str]:
         """Return the names of the tools of which one was forced."""
-        choice = self._choice
-        if not is_mapping(choice) or choice.get("type", "function") != "function":
-            return [*self.tools]
-        function = choice.get("function")
-        name = function.get("name") if is_mapping(function) else choice.get("name")
-        return [*self.tools] if name is None else [name]
+        return _list_chosen(self._choice) or [*self.tools]
+
+    def _check_choice(self) -> None:
+        """Raise `InputError` for a choice that is none, or of a tool that there is not."""
+        there = f"there are: {', '.join(self.tools)}" if self.tools else "there are none"
+        if unknown := [name for name in _list_chosen(self._choice) if name not in self.tools]:
+            raise InputError(f"`tool_choice` must name one of `tools`, got {unknown[0]!r}; {there}", model=self.model)
+        kind = self._choice.get("type", "function") if is_mapping(self._choice) else self._choice
+        if kind not in (None, *_CHOICES) or (kind not in (None, "auto", "none") and not self.tools):
+            must = "`tool_choice` must be 'auto', 'none', 'required', or name one of `tools`"
+            raise InputError(f"{must}, got {self._choice!r}; {there}", model=self.model)
+
+
+_CHOICES = ("auto", "none", "required", "function", "allowed_tools")
+"""The words of `tool_choice`, and the types of one that names tools. `any` is refused by the service."""
+
+
+def _list_chosen(choice: Any) -> list[Any]:
+    """Return the names of the tools that a `tool_choice` names."""
+    if not is_mapping(choice):
+        return []
+    if choice.get("type") == "allowed_tools":
+        # Of chat completions they stand in an object of their own, in the Responses API beside the type.
+        inner = choice.get("allowed_tools")
+        listed = as_sequence((inner if is_mapping(inner) else choice).get("tools"))
+        return [name for each in listed or () for name in _list_chosen(each)]
+    function = choice.get("function")
+    name = function.get("name") if is_mapping(function) else choice.get("name")
+    return [] if name is None else [name]
 
 
 def check_max_rounds(max_rounds: Any) -> None:
@@ -163,12 +184,20 @@ def check_max_rounds(max_rounds: Any) -> None:
 
 def check_model(model: str) -> None:
     """Raise `InputError` for a model that is sure to call no tools."""
+    check_answers(model)
     entry, schema = models.catalogue().get(model), get_schema(model)
     if entry is None or "function_calling" in (entry.capabilities or ()):
         return
     if entry.task != "Text Generation" or (schema is not None and "tools" not in schema.parameters):
         advice = "models.list(capability='function_calling', live=True)"
         raise InputError(f"{model} cannot call tools: choose one of {advice}", model=model)
+
+
+def check_answers(model: str) -> None:
+    """Raise `InputError` for a model whose answers are passed on in a shape of their own: no text is read from them."""
+    if model.startswith("anthropic/"):
+        must = f"{model} answers in Anthropic's own shape, which only `run` takes"
+        raise InputError(f"{must}: for tools and conversations choose another model", model=model)
 
 
 def find_leaked_calls(text: str, names: Iterable[str]) -> list[ToolCall]:
@@ -211,7 +240,6 @@ def _relax_choice(choice: Any) -> Any:
         return None if choice == "required" else choice
     if choice.get("type") != "allowed_tools":
         return None
-    # Of chat completions they stand in an object of their own, in the Responses API beside the type.
     inner = choice.get("allowed_tools")
     return {**choice, "allowed_tools": {**inner, "mode": "auto"}} if is_mapping(inner) else {**choice, "mode": "auto"}
 

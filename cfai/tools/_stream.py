@@ -8,12 +8,15 @@ from typing import Any, Self
 
 from cfai._credentials import Secret
 from cfai._errors import StreamTruncatedError
+from cfai._streaming import AsyncEventStream, EventStream, aencode_stream, encode_stream
 from cfai.tools._calls import arun_calls, run_calls
 from cfai.tools._conversation import Conversation
 from cfai.types import Meta, Runner, Step, Token, ToolsOutput, Usage, add_up
 
 _LEFT = "the stream was left before its end"
-_INTERRUPTED = "tools were interrupted or cancelled while they ran, and are not run again: ask a new question"
+_INTERRUPTED = (
+    "it was interrupted or cancelled between two answers, where tools run, and does not go on: ask a new question"
+)
 
 
 class _ToolsState:
@@ -26,8 +29,6 @@ class _ToolsState:
         self._model = conversation.model
         self._conversation = conversation
         self._options = options
-        self._must_call = True
-        """True while the next call of the model is to be made: one that is cancelled is made again."""
         self._is_over = False
         """True once the last answer has come, or the stream was left or broke."""
         self._output: ToolsOutput | None = None
@@ -99,12 +100,7 @@ class ToolsStream(_ToolsState):
 
     def _call(self) -> None:
         """Have the model answer."""
-        try:
-            self._stream = self._runner.run(self._model, self._conversation.build_inputs(), **self._options.value)
-        except Exception as error:
-            self._leave(error)
-            raise
-        self._must_call = False
+        self._stream = self._runner.run(self._model, self._conversation.build_inputs(), **self._options.value)
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -112,8 +108,6 @@ class ToolsStream(_ToolsState):
     def __next__(self) -> Token:
         while not self._is_over:
             with self._conversation.keeping_steps():
-                if self._must_call:
-                    self._call()
                 token = next(self._stream, None)
                 if token is not None:
                     return token
@@ -122,13 +116,14 @@ class ToolsStream(_ToolsState):
         raise StopIteration
 
     def _go_on(self) -> None:
-        """Run the tools that an answer asks for; or end."""
+        """Run the tools that an answer asks for, and have the model answer again; or end."""
         try:
             calls = self._conversation.add_answer(self._stream.result())
             if not self._finish(calls):
                 with self._conversation.collecting_results(calls) as results:
                     run_calls(self._conversation.tools, results)
-                self._must_call = True
+                if not self._is_over:  # a tool may have left it
+                    self._call()
         except Exception as error:
             self._leave(error)
             raise
@@ -141,6 +136,10 @@ class ToolsStream(_ToolsState):
         for _ in self:
             pass
         return super().result()
+
+    def to_event_stream(self, *, ping: float | None = None) -> EventStream:
+        """Return the stream as `text/event-stream` bytes for a browser, as `Stream.to_event_stream` does."""
+        return encode_stream(self, self.close, self.close, ping)
 
     def close(self) -> None:
         """Leave the stream: the model stops, and no more tools are run."""
@@ -168,19 +167,15 @@ class AsyncToolsStream(_ToolsState):
     The tokens of every answer come, those that ask for tools too. The tools are run where an answer ends, before the
     next token. What breaks it is raised as by an `AsyncStream`, and `.steps` has what was done by then.
 
-    A wait for a token that is cancelled loses nothing: ask again. Only if tools are running, these are cancelled too,
-    and that is the end of the stream: whoever asks again gets a `StreamTruncatedError`.
+    A wait for a token that is cancelled loses nothing: ask again. Only between two answers it cancels the tools that
+    run, or the next call of the model, and that is the end of the stream: whoever asks again gets a
+    `StreamTruncatedError`, since a call that was cancelled may be billed, and is not made twice.
     """
 
     async def _call(self) -> None:
         """Have the model answer."""
-        try:
-            inputs = await abuild_inputs(self._conversation)
-            self._stream = await self._runner.arun(self._model, inputs, **self._options.value)
-        except Exception as error:
-            self._leave(error)
-            raise
-        self._must_call = False
+        inputs = await abuild_inputs(self._conversation)
+        self._stream = await self._runner.arun(self._model, inputs, **self._options.value)
 
     def __aiter__(self) -> AsyncIterator[Token]:
         return self
@@ -188,8 +183,6 @@ class AsyncToolsStream(_ToolsState):
     async def __anext__(self) -> Token:
         while not self._is_over:
             with self._conversation.keeping_steps():
-                if self._must_call:
-                    await self._call()
                 token = await anext(self._stream, None)
                 if token is not None:
                     return token
@@ -198,13 +191,14 @@ class AsyncToolsStream(_ToolsState):
         raise StopAsyncIteration
 
     async def _go_on(self) -> None:
-        """Run the tools that an answer asks for; or end."""
+        """Run the tools that an answer asks for, and have the model answer again; or end."""
         try:
             calls = self._conversation.add_answer(self._stream.result())
             if not self._finish(calls):
                 with self._conversation.collecting_results(calls) as results:
                     await arun_calls(self._conversation.tools, results)
-                self._must_call = True
+                if not self._is_over:  # a tool may have left it
+                    await self._call()
         except Exception as error:
             self._leave(error)
             raise
@@ -217,6 +211,10 @@ class AsyncToolsStream(_ToolsState):
         async for _ in self:
             pass
         return self.result()
+
+    def ato_event_stream(self, *, ping: float | None = None) -> AsyncEventStream:
+        """Return the stream as `text/event-stream` bytes for a browser, as `AsyncStream.ato_event_stream` does."""
+        return aencode_stream(self, self.aclose, ping)
 
     async def aclose(self) -> None:
         """Leave the stream: the model stops, and no more tools are run."""

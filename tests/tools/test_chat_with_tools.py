@@ -262,45 +262,124 @@ def test_a_tool_that_is_cancelled_is_told_to_the_model_as_interrupted(backend: s
             async with talk.astream("Where?") as stream:
                 assert isinstance(stream, AsyncChatStream)
                 await cancel(stream.aresult)
-                with pytest.raises(StreamTruncatedError, match="while they ran, and are not run again: ask a new"):
+                with pytest.raises(StreamTruncatedError, match="between two answers, where tools run, and does not go"):
                     await stream.aresult()
             assert talk.messages == [asked(), *done("a", "Let me see. ", INTERRUPTED, "book")]
             assert len(stream.steps) == 1
+
+            # Whoever saves a conversation when its reader is gone has what the tools did.
+            service.answers(service.events(*streamed("Let me see. ", call_of("a", "book"))))
+            talk = ai.chat(GLM, tools=[book])
+            stream = talk.astream("Where?")
+            await cancel(stream.aresult)
+            saved = Chat.from_json(ai, talk.to_json(), tools=[book])
+            assert saved.messages == [asked(), *done("a", "Let me see. ", INTERRUPTED, "book")]
+
+    anyio.run(main, backend=backend)
+
+
+class Waiting:
+    """An `Ai` one of whose calls, by its number, waits until it is let go."""
+
+    def __init__(self, ai: Ai, number: int) -> None:
+        self.ai = ai
+        self.number = number
+        self.calls = 0
+        self.waits = anyio.Event()
+        self.may_go = anyio.Event()
+
+    def run(self, model: str, inputs: Any, **options: Any) -> Any: ...
+
+    async def arun(self, model: str, inputs: Any, **options: Any) -> Any:
+        self.calls += 1
+        if self.calls == self.number:
+            self.waits.set()
+            await self.may_go.wait()
+        return await self.ai.arun(model, inputs, **options)
+
+
+@BACKENDS
+def test_a_call_that_is_cancelled_before_its_answer_began_is_not_made_twice(backend: str, service: Service) -> None:
+    async def main() -> None:
+        async with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
+            for number, error, words, messages in (
+                (1, ConfigurationError, "before its answer began: call `astream` again", []),
+                (2, StreamTruncatedError, "between two answers", [asked(), *STREAMED_ROUND]),
+            ):
+                with row(number):
+                    service.answers(service.events(*STREAMED_ASKS), service.events(*streamed("Mild.")))
+                    runner = Waiting(ai, number)
+                    talk = Chat[ToolsOutput](runner, GLM, tools=[get_weather])
+                    stream = talk.astream("Where?")
+                    async with anyio.create_task_group() as group:
+                        group.start_soon(stream.aresult)
+                        await runner.waits.wait()
+                        group.cancel_scope.cancel()
+                    assert talk.messages == messages
+                    with pytest.raises(error, match=words):
+                        await anext(stream)
+                    assert runner.calls == number
 
     anyio.run(main, backend=backend)
 
 
 @BACKENDS
-def test_a_wait_for_the_call_after_the_tools_that_is_cancelled_loses_nothing(backend: str, service: Service) -> None:
-    class Waiting:
-        """An `Ai` whose second call waits for ever."""
-
-        def __init__(self, ai: Ai) -> None:
-            self.ai = ai
-            self.calls = 0
-            self.waits = anyio.Event()
-
-        def run(self, model: str, inputs: Any, **options: Any) -> Any: ...
-
-        async def arun(self, model: str, inputs: Any, **options: Any) -> Any:
-            self.calls += 1
-            if self.calls == 2:
-                self.waits.set()
-                await anyio.sleep_forever()
-            return await self.ai.arun(model, inputs, **options)
-
+def test_a_ping_ends_neither_a_call_nor_a_tool(backend: str, service: Service) -> None:
     async def main() -> None:
         async with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
-            service.answers(service.events(*STREAMED_ASKS), service.events(*streamed("Mild.")))
-            runner = Waiting(ai)
-            talk = Chat[ToolsOutput](runner, GLM, tools=[get_weather])
-            async with talk.astream("Where?") as stream:
-                async with anyio.create_task_group() as group:
-                    group.start_soon(stream.aresult)
-                    await runner.waits.wait()
-                    group.cancel_scope.cancel()
-                assert (await stream.aresult()).text == "Mild."
-            assert talk.messages == [asked(), *STREAMED_ROUND, said("Mild.")]
+            for number in (1, 2):
+                with row(number):
+                    runs, may_end = anyio.Event(), anyio.Event()
+
+                    async def wait(city: str, runs: anyio.Event = runs, may_end: anyio.Event = may_end) -> Any:
+                        runs.set()
+                        await may_end.wait()
+                        return {"temperature": len(city)}
+
+                    service.forget()
+                    service.answers(service.events(*STREAMED_ASKS), service.events(*streamed("Mild.")))
+                    runner = Waiting(ai, number)
+                    tool = {
+                        "function": lambda city, wait=wait: wait(city),
+                        "parameters": TOOL["function"]["parameters"],
+                    }
+                    talk = Chat[ToolsOutput](runner, GLM, tools=[{**tool, "name": "get_weather"}])
+                    waits, last = 0, b""
+                    async for piece in talk.astream("Where?").ato_event_stream(ping=0.02):
+                        last = piece
+                        if piece == b": ping\n\n":
+                            for started, ends in ((runner.waits, runner.may_go), (runs, may_end)):
+                                if started.is_set() and not ends.is_set():
+                                    waits += 1
+                                    ends.set()
+                    assert (waits, last) == (2, b"data: [DONE]\n\n")
+                    assert (runner.calls, len(service.requests)) == (2, 2)
+                    assert talk.messages == [asked(), *STREAMED_ROUND, said("Mild.")]
+
+    anyio.run(main, backend=backend)
+
+
+@BACKENDS
+def test_an_event_stream_that_is_closed_while_a_tool_runs_cancels_it(backend: str, service: Service) -> None:
+    ended: list[str] = []
+
+    async def main() -> None:
+        async def book(city: str) -> str:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                ended.append(city)
+            return ""
+
+        async with Ai(account_id=ACCOUNT, api_token=TOKEN) as ai:
+            service.answers(service.events(*streamed("Let me see. ", call_of("a", "book"))))
+            talk = ai.chat(GLM, tools=[book])
+            events = talk.astream("Where?").ato_event_stream(ping=0.02)
+            while await anext(events) != b": ping\n\n":
+                pass
+            await events.aclose()
+            assert ended == ["Oslo"]
+            assert talk.messages == [asked(), *done("a", "Let me see. ", INTERRUPTED, "book")]
 
     anyio.run(main, backend=backend)
 
@@ -441,6 +520,8 @@ def test_a_conversation_is_refused_with_tools_that_cannot_work(caller: Caller, s
     talk = caller.ai.chat(GLM, tools=[get_weather], inputs={"response_format": int})
     with pytest.raises(ConfigurationError, match="`response_format` must be a dict"):
         talk.send("Where?")
+    with pytest.raises(InputError, match="Anthropic's own shape"):
+        caller.ai.chat("anthropic/claude-sonnet-4", gateway="default")
     choice = {"type": "function", "function": {"name": "book"}}
     talk = caller.ai.chat(GLM, tools=[get_weather], inputs={"tool_choice": choice})
     with pytest.raises(InputError, match="`tool_choice` must name one of `tools`, got 'book'"):

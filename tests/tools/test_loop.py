@@ -262,7 +262,6 @@ def test_a_choice_that_forces_a_tool_holds_for_the_first_call_alone(caller: Call
         ("auto", "auto"),
         ("none", "none"),
         (allowed, {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [TOOL]}}),
-        ({"type": "custom", "name": "book"}, None),
         ({"type": "allowed_tools", "mode": "required"}, {"type": "allowed_tools", "mode": "auto"}),
         (None, None),
     ):
@@ -347,6 +346,7 @@ def test_what_a_tool_returns_or_raises_is_told_to_the_model(caller: Caller, serv
         (returning(tmp_path), str(tmp_path)),
         (returning({"a": 1.5, "b": [True, None], "c": Place(), "d": tmp_path}),
          f'{{"a":1.5,"b":[true,null],"c":"a place","d":"{tmp_path}"}}'),
+        (returning(types.TextOutput(response="It is mild.")), "It is mild."),
         (returning(types.Usage(1, 2, 3)),
          '{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,"neurons":null,"raw":{}}'),
         (returning(numpy.array([1.0, 2.0])), "[1.0,2.0]"),
@@ -496,6 +496,22 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
             InputError,
             "must name one of `tools`, got 'find'",
         ),
+        (
+            PROMPT | {"tool_choice": {"type": "allowed_tools", "allowed_tools": {"tools": [TOOL, {"name": "find"}]}}},
+            {},
+            InputError,
+            "must name one of `tools`, got 'find'; there are: get_weather",
+        ),
+        *(
+            (
+                PROMPT | {"tool_choice": choice},
+                {},
+                InputError,
+                "must be 'auto', 'none', 'required', or name one of `tools`",
+            )
+            for choice in ("any", "get_weather", 5, {"type": "tool", "name": "get_weather"})
+        ),
+        (PROMPT, {"model": "anthropic/claude-sonnet-4", "gateway": "default"}, InputError, "in Anthropic's own shape"),
         ({}, {}, InputError, "must have a 'prompt', or a list of 'messages'"),
         ({"messages": QUESTION}, {}, InputError, "got 'messages' of type dict"),
         ({"messages": [QUESTION], "prompt": "x"}, {}, InputError, "exclude each other"),
@@ -505,6 +521,8 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
     ):
         with row(message), pytest.raises(kind, match=message):
             run_with_tools(caller, options.pop("model", GLM), inputs, tools=[get_weather], **options)
+    with pytest.raises(InputError, match="got 'required'; there are none"):
+        run_with_tools(caller, GLM, PROMPT | {"tool_choice": "required"}, tools=[])
     assert service.requests == []
     service.answers(service.result(WORDS))
     run_with_tools(caller, "@cf/meta/llama-guard-3-8b", {"messages": [QUESTION]}, tools=[get_weather], checks="off")

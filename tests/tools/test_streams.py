@@ -221,8 +221,8 @@ def test_a_stream_that_is_interrupted_in_a_tool_does_not_run_it_again(service: S
     assert (called, len(stream.steps), len(service.requests)) == (["Oslo"], 1, 1)
 
 
-TWINS = {"close": "aclose", "result": "aresult", "__iter__": "__aiter__", "__next__": "__anext__",
-         "__enter__": "__aenter__", "__exit__": "__aexit__"}  # fmt: skip
+TWINS = {"close": "aclose", "result": "aresult", "to_event_stream": "ato_event_stream", "__iter__": "__aiter__",
+         "__next__": "__anext__", "__enter__": "__aenter__", "__exit__": "__aexit__"}  # fmt: skip
 
 
 def test_the_two_streams_are_twins() -> None:
