@@ -17,7 +17,7 @@ from chaos.plan import BEHAVIOURS, make_plan
 from cfai import APIConnectionError, CfaiError, StreamTruncatedError
 from tests.conftest import row
 
-FOLDER = Path(__file__).parents[1] / ".ci"
+FOLDER = Path(__file__).parents[1]
 
 
 def find_call(behaviour: str, streams: bool = True) -> Call:
