@@ -7,11 +7,12 @@ import json
 import pickle
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import httpx
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, JsonValue, field_validator
 from typing_extensions import TypedDict
 
 import cfai
@@ -63,11 +64,6 @@ class Place(BaseModel):
 class Tree(BaseModel):
     name: str
     children: list[Tree] = []
-
-
-class Price(BaseModel):
-    usd: Decimal
-    parts: list[float]
 
 
 class Capital(BaseModel):
@@ -225,17 +221,28 @@ def test_a_list_without_its_wrapper_is_read_too(caller: Caller, service: Service
     assert caller.run(LLAMA, {"prompt": "x"}, output_type=list[City]).output == [City(**PARIS)]
 
 
-def test_digits_are_not_lost(caller: Caller, service: Service) -> None:
-    for body in (
-        b'{"result": {"response": {"usd": 1234567890.12345678901230, "parts": [1.5]}}}',
-        b'{"result": {"response": "{\\"usd\\": 1234567890.12345678901230, \\"parts\\": [1.5]}"}}',
-        b'{"result": {"choices": [{"message": {"content": {"usd": 1234567890.12345678901230, "parts": [1.5]}}}]}}',
-    ):
-        with row(body):
-            service.answers(service.json(body))
-            price = caller.run(LLAMA, {"prompt": "x"}, output_type=Price).output
-            assert str(price.usd) == "1234567890.12345678901230"
-            assert price.parts == [1.5]
+def test_an_answer_is_what_pydantic_makes_of_its_json(caller: Caller, service: Service) -> None:
+    checked: list[Decimal] = []
+
+    class Offer(BaseModel):
+        decimal: str
+        usd: Decimal
+        quoted: Decimal
+        extra: dict[str, Any]
+        raw: JsonValue
+
+        @field_validator("usd")
+        @classmethod
+        def _check(cls, usd: Decimal) -> Decimal:
+            checked.append(usd)
+            return usd
+
+    text = '{"decimal": "a", "usd": 0.1, "quoted": "0.12345678901234567890", "extra": {"w": 1.5}, "raw": [1.5]}'
+    service.answers(service.result(chat(text)))
+    offer = caller.run(GLM, {"prompt": "x"}, output_type=Offer).output
+    assert checked == [Decimal("0.1")], "validators run once"
+    assert (str(offer.usd), str(offer.quoted)) == ("0.1", "0.12345678901234567890")
+    assert [type(value) for value in (offer.extra["w"], offer.raw[0])] == [float, float]
 
 
 def test_a_text_full_of_braces_is_read_in_linear_time() -> None:
@@ -243,6 +250,10 @@ def test_a_text_full_of_braces_is_read_in_linear_time() -> None:
     assert find_json("{" * 1_000_000) == []
     assert find_json('{"\\"' * 500_000) == []
     assert find_json("[x] " * 200_000) == []
+    assert [piece.text for piece in find_json(':"' * 500_000)] == ['":"']
+    assert find_json(": " * 500_000) == []
+    assert find_json(":" + " *" * 500_000) == []
+    assert find_json(':"' + "\\" * 1_000_000) == []
 
 
 def test_what_stands_inside_something_broken_is_no_piece_of_json() -> None:
@@ -286,6 +297,12 @@ def test_no_part_of_a_broken_answer_is_taken_for_the_whole(caller: Caller, servi
         (list[int], "As [1] says, it is 5.\n[1]: a book"),
         (list[list[int]], '{"value": [[[1]], [[2'),
         (int, "5 or 6"),
+        (int, "It is 5."),
+        (int, "The codes: 007"),
+        (int, '{"value":\n5\n'),
+        (int, "[5,\n6\n"),
+        (int, '{"value": 7,}\nConfidence: 3'),
+        (str, '"\\x"'),
     ]
     for kind, text in table:
         with row((kind, text)):
@@ -324,6 +341,15 @@ def test_what_is_no_object_may_come_without_one_where_it_has_its_own_line(caller
         (list[int], 'It is {"value": [1, 2]}, see [3].', [1, 2]),
         (int, "```\n5\n```", 5),
         (int, "Two and three.</think>\n\n5", 5),
+        (int, "Answer: 7", 7),
+        (int, "**Answer:** 7\n\nIt is the best.", 7),
+        (int, "Step 1: 3\nStep 2: 4\nSo it is:\n7", 7),
+        (int, "Here it is:\n```json\n7\n```\nAnything else?", 7),
+        (int, 'It is {"value": 7}.\nConfidence: 3', 7),
+        (float, "As [1] says:\n-7.5e0", -7.5),
+        (bool, "Is it? Answer: true", True),
+        (Literal["good", "bad"], 'Answer: "good"', "good"),
+        (City | int, f"{json.dumps(PARIS)}\n5", City(**PARIS)),
         (City | None, f"It is {json.dumps(PARIS)}.", City(**PARIS)),
     ]
     for kind, text, expected in table:
@@ -657,7 +683,10 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (LLAMA, hi | BARE | {"stream": True}, {}, InputError, "must not ask for JSON with a stream"),
         (GLM, hi, {"output_type": "City"}, ConfigurationError, "`output_type` must be a type such as"),
         (GLM, hi, {"output_type": City(**PARIS)}, ConfigurationError, "`output_type` must be a type such as"),
-        (GLM, hi, {"output_type": open}, ConfigurationError, "`output_type` must be a type such as"),
+        *(
+            (GLM, hi, {"output_type": function}, ConfigurationError, "`output_type` must be a type such as")
+            for function in (open, len, lambda: 1, partial(int, "7"), "x".join)
+        ),
         (GLM, hi, {"output_type": list["City | Nobody"]}, ConfigurationError, "`output_type` must be a type such as"),  # type: ignore[name-defined]  # noqa: F821
         (LLAMA, hi | {"stream": True}, {"output_type": City}, InputError, "5023.* Leave out `stream`, or take a chat"),
         (GPT_OSS, hi | {"stream": True}, {"output_type": City}, InputError, "gives no JSON with a stream"),
@@ -783,6 +812,30 @@ def test_partials_are_found_inside_a_fence_and_inside_the_object_that_wraps_a_li
     partials = list(stream.partials())
     assert (partials[0], partials[-1]) == ([1], [1, 2, 3])
     assert stream.result().output == [1, 2, 3]
+
+
+def test_what_is_no_object_and_no_list_is_a_partial_at_the_end(caller: Caller, service: Service) -> None:
+    table: list[tuple[Any, list[str], list[Any]]] = [
+        (int, ["1", "2"], [12]),
+        (str, ['"a', 'b"'], ["ab"]),
+        (bool, ["Answer: ", "true"], [True]),
+        (int, ["<think>4\n", "or 5?</think>", "\n6"], [6]),
+        (int, ["Here:\n", '{"value": ', "7", "}"], [None, 7]),
+        (City | None, ["null"], [None]),
+    ]
+    for kind, pieces, partials in table:
+        with row(pieces):
+            service.answers(stream_chat(service, pieces))
+            stream = caller.run(GLM, {"prompt": "x", "stream": True}, output_type=kind)
+            assert [*stream.partials()][-1:] == partials[-1:]
+            assert stream.result().output == partials[-1]
+    for kind, text in ((int, "5 or 6"), (int, "<think>\n5\n"), (int, '{"value": 7,}\nConfidence: 3'), (City, "12")):
+        with row(text):
+            service.answers(stream_chat(service, [text]))
+            stream = caller.run(GLM, {"prompt": "x", "stream": True}, output_type=kind)
+            assert 5 not in (found := [*stream.partials()])
+            assert 3 not in found
+            assert 12 not in found
 
 
 def test_partials_follow_the_last_object_that_began(caller: Caller, service: Service) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import inspect
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import partial
 from typing import Any, NamedTuple, Self, get_origin
 
 from pydantic import TypeAdapter, ValidationError, create_model
@@ -24,6 +24,10 @@ _WRAPPED = "value"
 # Patterns stay texts: `re` compiles them at first use.
 BRACKET = r"((?:^|[:\n])[ \t*]*)?[{\[]"
 """The beginning of an object or a list, with what stands before it where it has a line to itself, or a colon."""
+_SCALAR = (
+    r'(?:^|[:\n])[ \t*]*("(?:[^"\\\n]|\\.)*+"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?=[ \t*]*(?:\r?\n|$))'
+)
+"""A string, a number or a word of JSON where it has a line to itself, or the rest of one behind a colon."""
 _LINE_END = r"[ \t]*(?:\r?\n|$)"
 _BRACKETS = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[][{}]'
 """A string, or where something begins or ends."""
@@ -45,8 +49,6 @@ class OutputFormat:
     """What validates a value."""
     wrapper: TypeAdapter[Any] | None
     """What validates an object that has the value in it; `None` where the value is an object itself."""
-    has_decimals: bool
-    """True if numbers are to be read with the digits that stand in the text."""
 
     @classmethod
     def of(cls, output_type: Any) -> Self:
@@ -55,8 +57,8 @@ class OutputFormat:
         if isinstance(output_type, type):
             name = output_type.__name__
         try:
-            if isinstance(output_type, str):
-                raise TypeError("a string is no type")
+            if isinstance(output_type, str) or inspect.isroutine(output_type) or isinstance(output_type, partial):
+                raise TypeError("a string or a function is no type")
             adapter, wrapper = TypeAdapter[Any](output_type), None
             schema = adapter.json_schema()
             if reference := schema.get("$ref"):  # a type that refers to itself
@@ -70,7 +72,7 @@ class OutputFormat:
             is_told = isinstance(error, PydanticUserError | TypeError | NameError)
             reason = f": {error}".partition("\n")[0] if is_told else ""
             raise ConfigurationError(f"{must_be}, got {name[:100]}{reason}") from error
-        return cls(name, schema, adapter, wrapper, "'decimal'" in str(adapter.core_schema))
+        return cls(name, schema, adapter, wrapper)
 
     def read(self, text: str, *, is_cut: bool = False) -> Any:
         """Return the value that a text holds, as it is or among other words. Raises pydantic's `ValidationError`.
@@ -82,17 +84,29 @@ class OutputFormat:
         except ValidationError as error:
             problem = error
         answer = text.rpartition(THOUGHTS_END)[2]
-        if is_cut or answer.lstrip().startswith(THOUGHTS):
+        if is_cut:
             raise problem
         if fenced := re.fullmatch(_FENCE, answer, re.DOTALL):
             answer = fenced[1]
-        # The last: whoever thinks aloud, or gives an example, ends with the answer.
-        found = [piece for piece in find_json(answer) if self.may_be(piece)]
-        if found:
-            return self._validate(found[-1].text, bare=True)
-        if answer != text:
-            return self._validate(answer, bare=True)
-        raise problem
+        found = self.find(answer)
+        if found is None and answer == text:
+            raise problem
+        return self._validate(found or answer, bare=True)
+
+    def find(self, text: str) -> str | None:
+        """Return the piece of a text that is the value; `None` without one.
+
+        It is the last: who thinks aloud, or gives an example, ends with the answer. What is neither an object nor a
+        list counts only where there is none of these, not even a broken one.
+        """
+        answer = text.rpartition(THOUGHTS_END)[2]
+        if answer.lstrip().startswith(THOUGHTS):
+            return None
+        found = [piece.text for piece in find_json(answer) if self.may_be(piece)]
+        values = [piece for piece in found if piece[0] in "{["]
+        if not values and re.search(_BROKEN, answer) is None:
+            values = found
+        return values[-1] if values else None
 
     def may_be(self, piece: Piece) -> bool:
         """Return True if a piece of text may be the value: an object, or what is no object on a line of its own."""
@@ -105,26 +119,18 @@ class OutputFormat:
     def _validate(self, text: str, *, bare: bool) -> Any:
         """Return the value of a JSON text; `bare` allows it without the object that it was to be sent in."""
         if self.wrapper is None:
-            return self._validate_with(self.adapter, text)
+            return self.adapter.validate_json(text)
         try:
-            return getattr(self._validate_with(self.wrapper, text), _WRAPPED)
+            return getattr(self.wrapper.validate_json(text), _WRAPPED)
         except ValidationError:
             if bare:
                 with suppress(ValidationError):
-                    return self._validate_with(self.adapter, text)
+                    return self.adapter.validate_json(text)
             raise
-
-    def _validate_with(self, adapter: TypeAdapter[Any], text: str) -> Any:
-        value = adapter.validate_json(text)
-        if self.has_decimals:
-            # pydantic reads a number of JSON as a float first. A strict model takes no numbers but from JSON.
-            with suppress(ValueError):
-                return adapter.validate_python(json.loads(text, parse_float=Decimal))
-        return value
 
 
 class Piece(NamedTuple):
-    """A piece of a text that is an object or a list of JSON."""
+    """A piece of a text that is JSON."""
 
     text: str
     is_alone: bool
@@ -132,25 +138,29 @@ class Piece(NamedTuple):
 
 
 def find_json(text: str) -> list[Piece]:
-    """Return the objects and lists of JSON that stand in a text, in its order.
+    """Return the pieces of JSON that stand in a text, in its order; what is no object and no list only on its own line.
 
     What stands inside brackets that are no JSON does not count; nor does what comes before an object or a list that is
     broken, or before brackets that are never closed.
 
-    >>> [piece.text for piece in find_json('Here it is: {"a": {"b": 1}}. Not {this}, but [2].')]
-    ['{"a": {"b": 1}}', '[2]']
+    >>> [piece.text for piece in find_json('Here it is: {"a": {"b": 1}}. Not {this}, but [2]. Sure: 9')]
+    ['{"a": {"b": 1}}', '[2]', '9']
     >>> find_json('For example {"a": 1}, and so {"a": [{"b": 2}],}')
     []
     """
     found: list[Piece] = []
     position = 0
-    while (begin := re.compile(BRACKET).search(text, position)) is not None:
+    while (begin := re.compile(f"{_SCALAR}|{BRACKET}").search(text, position)) is not None:
+        if begin[1] is not None:
+            found += [Piece(begin[1], is_alone=True)] if _is_json(begin[1]) else []
+            position = begin.end()
+            continue
         start = begin.end() - 1
         stop = find_end(text, start)
         if stop is None:
             return []
         if _is_json(text[start:stop]):
-            is_alone = begin[1] is not None and re.compile(_LINE_END).match(text, stop) is not None
+            is_alone = begin[2] is not None and re.compile(_LINE_END).match(text, stop) is not None
             found.append(Piece(text[start:stop], is_alone))
         elif re.compile(_BROKEN).match(text, start):
             found.clear()

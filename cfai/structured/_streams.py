@@ -50,7 +50,12 @@ class _GrowingValue:
 
     def finish(self) -> list[Any]:
         """Return the whole value, in a list, if it differs from the last."""
-        return self._look(is_over=True)
+        values = self._look(is_over=True)
+        if values or self._last is not None:
+            return values
+        # What is neither an object nor a list is known when it is over.
+        found = self._format.find(self._pieces[0])
+        return [] if found is None else [from_json(found)]
 
     def _look(self, *, is_over: bool) -> list[Any]:
         text = "".join(self._pieces)
