@@ -32,6 +32,7 @@ from cfai.structured import (
     find_form,
     run_structured,
     take_output_type,
+    was_sent,
 )
 from cfai.types import Meta
 
@@ -328,10 +329,10 @@ class _Failures:
         """Return the error to raise: the last of a model that was called. One that has an answer goes before all."""
         errors, self._errors = self._errors, []  # else the frame that raises it would hold it, and it the frame
         unfit = [error for error in errors if isinstance(error, OutputValidationError)]
-        chosen = (unfit or [last] if last else unfit or [*filter(_was_called, errors)])[-1]
+        chosen = (unfit or [last] if last else unfit or [*filter(was_sent, errors)])[-1]
         for error in errors:
             if error is not chosen:
-                how = "was called too" if _was_called(error) else "was not called"
+                how = "was called too" if was_sent(error) else "was not called"
                 chosen.add_note(f"{error.model} {how}: {type(error).__name__}: {error}")
         return chosen
 
@@ -340,11 +341,6 @@ class _Failures:
         answer.meta.fallback_errors = tuple(self._errors)
         answer.meta.fallback_left_out = planned.left_out
         return answer
-
-
-def _was_called(error: CfaiError) -> bool:
-    """Return False for inputs that were refused before they were sent."""
-    return error.status_code is not None or not isinstance(error, LimitError | InputError)
 
 
 def run_plan(call: Callable[..., Any], plan: CallPlan) -> Any:

@@ -394,6 +394,41 @@ def test_what_does_not_fit_is_asked_for_again_with_what_is_wrong(caller: Caller,
             assert "response_format" in sent or "text" in sent
 
 
+def test_what_is_wrong_is_told_in_few_words_which_the_estimate_of_the_cost_counts(
+    caller: Caller, service: Service
+) -> None:
+    class Row(BaseModel):
+        tags: list[Literal[tuple(f"category number {number} of the shop" for number in range(300))]]  # type: ignore[misc]
+
+    class Sheet(BaseModel):
+        cells: dict[str, int]
+
+    usage = {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}
+    table: list[tuple[Any, Any, Any]] = [
+        (Row, {"tags": ["other"] * 20}, {"tags": []}),
+        (Sheet, {"cells": {"x" * 9_000: "many"}}, {"cells": {}}),
+        (Sheet, {"cells": {f"{number}": "many" for number in range(50)}}, {"cells": {}}),
+    ]
+    for kind, wrong, right in table:
+        for inputs in ({"prompt": "x", "max_tokens": 1}, {"prompt": "word " * 99, "max_tokens": 400}):
+            with row((kind, inputs)):
+                service.answers(service.result(native(wrong, usage=usage)), service.result(native(right, usage=usage)))
+                hasty = caller.with_options(checks="off")
+                assert hasty.run(LLAMA, inputs, output_type=kind, output_retries=1).meta.output_retries == 1
+                complaint = service.sent["messages"][-1]["content"]
+                assert 100 < len(complaint) < 550
+                assert max(map(len, complaint.splitlines())) <= 202
+                first, second = (json.loads(request.content) for request in service.requests[-2:])
+                second["messages"][1]["content"] = "x" * inputs["max_tokens"]  # no longer than it may be, a token each
+                sent = sum(caller.ai.check(LLAMA, each).max_cost for each in (first, second))
+                assert sent <= caller.ai.check(LLAMA, {**inputs, "response_format": kind}).max_cost
+                service.answers(service.result(native(wrong, usage=usage)))
+                with pytest.raises(OutputValidationError) as caught:
+                    hasty.run(LLAMA, inputs, output_type=kind, output_retries=0)
+                assert len(str(caught.value)) < 1_000
+                assert len(caught.value.errors) in (1, 20, 50), "all of them are there"
+
+
 def test_gpt_oss_gets_the_schema_of_messages_once_its_prompt_has_become_such(caller: Caller, service: Service) -> None:
     service.answers(service.result(native("no")), service.result(chat(json.dumps(PARIS))))
     caller.run(GPT_OSS, {"prompt": "x"}, output_type=City)
@@ -519,6 +554,16 @@ def test_what_would_be_the_same_again_is_not_asked_again(caller: Caller, service
         (GLM, {"prompt": "x", "max_tokens": 9}, chat('{"name": "Par', "length"), "cut at max_tokens: pass a larger"),
         (LLAMA, {"prompt": "x", "max_tokens": 9}, cut_short, "cut at max_tokens: pass a larger"),
         (GLM, {"prompt": "x"}, chat(None, "tool_calls", tool_calls=[call]), r"calls a tool \(look\) and has no text"),
+        (
+            GPT_OSS,
+            {"input": "x", "max_output_tokens": 16},
+            {
+                **responses('{"name": "Par'),
+                "status": "incomplete",
+                "incomplete_details": {"reason": "max_output_tokens"},
+            },
+            "cut at max_output_tokens: pass a larger max_output_tokens",
+        ),
         (LLAMA, {"prompt": "x", "raw": True}, native("no"), "since only you know the template of a `raw` prompt"),
     ]
     for model, inputs, answer, words in table:
@@ -583,7 +628,9 @@ def test_when_asking_again_fails_the_answer_that_was_billed_is_not_lost(caller: 
             assert (error.text, error.errors[0]["loc"]) == (text, ("population",))
             assert error.answer.usage.total_tokens == 15
             assert error.model == model
-            assert len(service.requests) == (1 if kind is LimitError else 2)
+            was_sent = kind is not LimitError
+            assert len(service.requests) == 1 + was_sent
+            assert (error.meta.output_retries, "after 1 retry" in str(error)) == (was_sent, was_sent)
 
 
 def test_an_answer_that_did_not_fit_may_be_followed_by_a_failure_of_json_mode(caller: Caller, service: Service) -> None:
@@ -617,8 +664,14 @@ def test_the_total_timeout_is_one_for_all_requests(
 
 def test_an_answer_that_is_no_text_is_an_error(caller: Caller, service: Service) -> None:
     service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png"))
-    with pytest.raises(OutputValidationError, match="answered Image, and no text that could hold City"):
+    with pytest.raises(OutputValidationError, match="answered Image, and no text that could hold City") as caught:
         caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+    assert (caught.value.status_code, caught.value.meta.model) == (200, LLAMA)
+    image: Any = service.raw(b"\x89PNG\r\n\x1a\n", "image/png", cf_ai_neurons="5")
+    service.answers(service.result(native("no"), cf_ai_neurons="2"), image)
+    with pytest.raises(OutputValidationError, match="answered Image") as caught:
+        caller.run(LLAMA, {"prompt": "x"}, output_type=City)
+    assert (caught.value.meta.neurons, caught.value.meta.output_retries) == (7, 1)
 
 
 def test_every_field_of_the_plain_answer_stays(caller: Caller, service: Service) -> None:

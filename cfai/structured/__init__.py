@@ -4,7 +4,7 @@ It stands on a call of `(model, inputs)`, sync or async: the schema is put into 
 takes, the object is read out of the text of the answer, and what does not fit is asked for again.
 """
 
-from cfai.structured._call import arun_structured, count_reads, run_structured
+from cfai.structured._call import arun_structured, count_reads, run_structured, was_sent
 from cfai.structured._format import OutputFormat
 from cfai.structured._schema import (
     add_schema,
@@ -33,4 +33,5 @@ __all__ = [
     "replace_class",
     "run_structured",
     "take_output_type",
+    "was_sent",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from cfai._errors import CfaiError, OutputValidationError
+from cfai._errors import CfaiError, InputError, LimitError, OutputValidationError
 from cfai._json import as_sequence
 from cfai._streaming import aopen_stream, open_stream
 from cfai.structured._format import OutputFormat
@@ -57,6 +57,9 @@ class _StructuredCall:
             error.meta = self._add_up() if self._calls else None
             raise error
         else:
+            if not was_sent(error):
+                self._retries -= 1
+            self._tell_sum(self._unfit[0])
             ending = f"Asking again failed, {type(error).__name__}: {error}"
             raise make_error(self._format, self._model, *self._unfit, ending) from error
 
@@ -64,12 +67,16 @@ class _StructuredCall:
         """Return the output of an answer; `None` if another is to be asked for. Raises `OutputValidationError`."""
         self._calls.append(answer.meta)
         if not isinstance(answer, TextOutput):
-            raise OutputValidationError(
+            error = OutputValidationError(
                 f"{self._model} answered {type(answer).__name__}, and no text that could hold {self._format.name}. "
                 "What to do: call it without `output_type`",
                 answer=answer,
                 model=self._model,
+                status_code=answer.meta.status_code,
+                request_id=answer.meta.request_id,
             )
+            error.meta = self._add_up()
+            raise error
         is_cut = was_cut(self._model, self._inputs, answer)
         try:
             value = self._format.read(answer.text, is_cut=is_cut)
@@ -115,6 +122,11 @@ def count_reads(retries: int) -> int:
     (1, 3, 6)
     """
     return sum(range(1, retries + 2))
+
+
+def was_sent(error: CfaiError) -> bool:
+    """Return False for inputs that were refused before they were sent."""
+    return error.status_code is not None or not isinstance(error, LimitError | InputError)
 
 
 def _is_json_mode_failure(error: CfaiError) -> bool:

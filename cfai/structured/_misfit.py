@@ -11,13 +11,16 @@ from cfai._errors import OutputValidationError
 from cfai._limits import requested_output
 from cfai.models import catalogue
 from cfai.structured._format import OutputFormat
-from cfai.types import TextOutput
+from cfai.types import ResponsesOutput, TextOutput
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _MAX_ERRORS = 20
 """How many errors a model is told, or a reader."""
+_MAX_LINE, _MAX_LINES = 200, 400
+"""How many characters one of them has, and all together. `count_reads` counts on it that they are no more tokens than
+the bound on those of any prompt, some 440 of which are for its template."""
 
 
 class Misfit(NamedTuple):
@@ -29,8 +32,17 @@ class Misfit(NamedTuple):
 
     def describe(self) -> list[str]:
         """Return a line for each error: where it is, and what must be there."""
-        lines = [f"{'.'.join(map(str, error['loc'])) or 'the answer'}: {error['msg']}" for error in self.errors]
-        return lines[:_MAX_ERRORS]
+        lines: list[str] = []
+        for error in self.errors[:_MAX_ERRORS]:
+            place = ".".join(map(str, error["loc"])) or "the answer"
+            lines.append(_shorten(f"{_shorten(place, _MAX_LINE // 2)}: {error['msg']}", _MAX_LINE))
+            if sum(map(len, lines)) > _MAX_LINES:
+                return lines[:-1]
+        return lines
+
+
+def _shorten(text: str, size: int) -> str:
+    return text if len(text) <= size else f"{text[: size - 1]}…"
 
 
 def was_cut(model: str, inputs: Mapping[str, Any], answer: TextOutput) -> bool:
@@ -47,7 +59,8 @@ def was_cut(model: str, inputs: Mapping[str, Any], answer: TextOutput) -> bool:
 def find_misfit(answer: TextOutput, problem: ValidationError, *, is_cut: bool) -> Misfit:
     advice = ""
     if is_cut:
-        advice = "it was cut at max_tokens: pass a larger max_tokens"
+        name = "max_output_tokens" if isinstance(answer, ResponsesOutput) else "max_tokens"
+        advice = f"it was cut at {name}: pass a larger {name}"
     elif answer.tool_calls and not answer.text.strip():
         names = ", ".join(call.name for call in answer.tool_calls)
         advice = f"it calls a tool ({names}) and has no text: answer the call first, or leave out `tools`"
