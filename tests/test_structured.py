@@ -755,6 +755,12 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
     assert service.requests == []
 
 
+def test_a_check_refuses_what_run_refuses_under_response_format(caller: Caller) -> None:
+    for wanted in (list[int], Literal["a"], int | None):
+        with row(wanted), pytest.raises(ConfigurationError, match=r"must be a class or a dict, got .*as `output_type`"):
+            caller.ai.check(LLAMA, {"prompt": "x", "response_format": wanted})
+
+
 def test_a_stream_that_can_be_read_once_is_refused_where_the_call_may_be_made_again(
     caller: Caller, service: Service
 ) -> None:

@@ -195,8 +195,9 @@ def _get_known_format(output_type: Any, text: str) -> OutputFormat:
 
 
 def has_class(inputs: Any) -> bool:
-    """Return True if inputs have a class under `response_format`, which is the same as `output_type`."""
-    return is_mapping(inputs) and isinstance(inputs.get("response_format"), type)
+    """Return True if inputs have a type under `response_format`; of these a class is the same as `output_type`."""
+    wanted = inputs.get("response_format") if is_mapping(inputs) else None
+    return isinstance(wanted, type) or get_origin(wanted) is not None
 
 
 def replace_class(model: str, inputs: Any) -> Any:
