@@ -19,14 +19,15 @@ from cfai._errors import (
     OutputValidationError,
     RateLimitError,
 )
-from cfai._json import as_sequence, is_mapping
+from cfai._json import as_sequence, is_mapping, value_to_text
 from cfai._limits import MAX_TOKENS_FIELDS, is_blind, list_inputs
 from cfai._request import inputs_to_builtins, is_medium, quote_model, refuse_streams
 from cfai.models import catalogue
 from cfai.models.schemas import get_schema
 from cfai.structured import (
     OutputFormat,
-    add_schema,
+    SchemaForm,
+    add_envelope,
     arun_structured,
     check_json_mode,
     find_form,
@@ -34,7 +35,7 @@ from cfai.structured import (
     take_output_type,
     was_sent,
 )
-from cfai.types import Meta
+from cfai.types import Meta, ToolCall, give_ids
 
 _BOUND_TO_A_MODEL = {
     "lora": "a fine-tune is of one model",
@@ -144,15 +145,18 @@ def adapt_inputs(inputs: Mapping[str, Any], model: str) -> ModelCall:
     if adapted.get("input") is None:
         listed: Iterable[str] = schema.parameters if schema is not None else MAX_TOKENS_FIELDS[:2]
         _convert_names(adapted, known, [name for name in MAX_TOKENS_FIELDS if name in listed] or ["max_tokens"])
+        if messages := as_sequence(adapted.get("messages")):
+            adapted["messages"] = _convert_calls(messages)
         if adapted.get("tools"):
             adapted["tools"] = [_convert_tool(tool) for tool in as_sequence(adapted["tools"])]
             if "tool_choice" in adapted:
                 adapted["tool_choice"] = _convert_tool(adapted["tool_choice"])
-    json_schema = _find_schema(inputs)
-    if json_schema is not None and find_form(model, adapted) is not None:
+    _convert_switch(adapted, model)
+    wanted, form = _find_envelope(inputs), find_form(model, adapted)
+    if wanted is not None and form not in (None, wanted[0]):
         for name in ("response_format", "guided_json"):
             adapted.pop(name, None)
-        adapted = add_schema(model, adapted, json_schema)
+        adapted = add_envelope(model, adapted, wanted[1])
     # The schemas have little of what the Responses API takes.
     if known is None or adapted.get("input") is not None:
         return ModelCall(model, adapted)
@@ -213,6 +217,16 @@ def _convert_names(adapted: dict[str, Any], known: frozenset[str] | None, max_to
     for name, other in _OTHER_NAMES:
         if known is not None and isinstance(adapted.get(name), str | int) and name not in known and other in known:
             adapted.setdefault(other, adapted.pop(name))
+
+
+def _convert_switch(adapted: dict[str, Any], model: str) -> None:
+    """Put the switch of thinking under the name that a model has for it, which is another since Kimi K2.6."""
+    switches = adapted.get("chat_template_kwargs")
+    is_new_kimi = model.startswith("@cf/moonshotai/") and not model.endswith("k2.5")
+    name, other = ("thinking", "enable_thinking") if is_new_kimi else ("enable_thinking", "thinking")
+    if is_mapping(switches) and other in switches:
+        rest = {key: value for key, value in switches.items() if key != other}
+        adapted["chat_template_kwargs"] = {name: switches[other], **rest}
 
 
 def _convert_from_responses(adapted: dict[str, Any]) -> None:
@@ -281,24 +295,45 @@ def _convert_tool(tool: Any) -> Any:
     return {"type": "function", "function": {name: value for name, value in tool.items() if name != "type"}}
 
 
+def _convert_calls(messages: Iterable[Any]) -> list[Any]:
+    """Return messages whose tool calls have the form of chat completions, and whose answers to them have their ids."""
+    converted: list[Any] = []
+    waiting: list[ToolCall] = []
+    for message in messages:
+        calls = [*as_sequence(message.get("tool_calls"))] if is_mapping(message) else []
+        if calls and all(is_mapping(call) and "name" in call and "function" not in call for call in calls):
+            flat = [ToolCall(call["name"], value_to_text(call.get("arguments")), call.get("id")) for call in calls]
+            waiting = give_ids(flat)
+            message = {**message, "tool_calls": [call._as_input() for call in waiting]}  # pyright: ignore[reportPrivateUsage]
+        elif waiting and is_mapping(message) and message.get("role") == "tool" and message.get("tool_call_id") is None:
+            answered = next((call for call in waiting if call.name == message.get("name")), waiting[0])
+            waiting.remove(answered)
+            message = {**message, "tool_call_id": answered.id}
+        converted.append(message)
+    return converted
+
+
 def _asks_for_json(inputs: Mapping[str, Any]) -> bool:
     """Return True for inputs that ask for JSON, by a schema or by none."""
     text = inputs.get("text")
     wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
-    return _find_schema(inputs) is not None or (is_mapping(wanted) and wanted.get("type") == "json_object")
+    return _find_envelope(inputs) is not None or (is_mapping(wanted) and wanted.get("type") == "json_object")
 
 
-def _find_schema(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the JSON schema that inputs ask for, in whichever form."""
+def _find_envelope(inputs: Mapping[str, Any]) -> tuple[SchemaForm, Mapping[str, Any]] | None:
+    """Return the form in which inputs have a JSON schema, and the schema in an envelope as it came; `None` without."""
     if is_mapping(schema := inputs.get("guided_json")):
-        return schema
+        return "guided", {"schema": schema}
     text = inputs.get("text")
     wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
     if not is_mapping(wanted) or wanted.get("type") != "json_schema":
         return None
-    rules = wanted.get("json_schema", wanted)
-    schema = rules.get("schema", rules) if is_mapping(rules) else None
-    return schema if is_mapping(schema) else None
+    if is_mapping(wanted.get("schema")):
+        return "responses", {name: value for name, value in wanted.items() if name != "type"}
+    rules = wanted.get("json_schema")
+    if not is_mapping(rules):
+        return None
+    return ("envelope", rules) if is_mapping(rules.get("schema")) else ("bare", {"schema": rules})
 
 
 # The calls.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -40,6 +41,13 @@ GPT_OSS = "@cf/openai/gpt-oss-20b"
 GEMMA = "@cf/google/gemma-4-26b-a4b-it"
 MISTRAL = "@cf/mistralai/mistral-small-3.1-24b-instruct"
 VISION = "@cf/meta/llama-3.2-11b-vision-instruct"
+KIMI = "@cf/moonshotai/kimi-k2.6"
+KLEIN = "@cf/black-forest-labs/flux-2-klein-4b"
+PHOENIX = "@cf/leonardo/phoenix-1.0"
+GUARD = "@cf/meta/llama-guard-3-8b"
+MOONDREAM = "@cf/moondream/moondream3.1-9B-A2B"
+LLAVA = "@cf/llava-hf/llava-1.5-7b-hf"
+FORM = {"body": b"--x--", "contentType": "multipart/form-data; boundary=x"}
 INDIC = "@cf/ai4bharat/indictrans2-en-indic-1B"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 CLOSED = SCHEMA | {"additionalProperties": False}
@@ -187,6 +195,10 @@ def seen(text: str) -> dict[str, Any]:
     return {"role": "user", "content": parts}
 
 
+def named_call(id: str, name: str, arguments: str) -> dict[str, Any]:
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
 def test_inputs_are_carried_over_to_the_other_shape() -> None:
     user = {"role": "user", "content": "x"}
     parameters = {"type": "object", "properties": {}}
@@ -198,6 +210,10 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
     chat_parts = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
     chosen = {"type": "function", "function": {"name": "look"}}
     bare = {"response_format": {"type": "json_schema", "json_schema": SCHEMA}}
+    named = {"response_format": {"type": "json_schema", "json_schema": {"name": "Answer", "schema": SCHEMA}}}
+    own = {"name": "free", "description": "Any.", "schema": SCHEMA, "strict": False}
+    free = {"response_format": {"type": "json_schema", "json_schema": own}}
+    flat_free = {"type": "json_schema", **own}
     strict = {"response_format": {"type": "json_schema", "json_schema": STRICT}}
     table: list[tuple[dict[str, Any], str, dict[str, Any], tuple[str, ...]]] = [
         (
@@ -287,7 +303,81 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
             {"messages": [user], "tools": [{"type": "function", "function": tool}], "tool_choice": chosen},
             (),
         ),
-        ({"prompt": "x", **bare}, GLM, {"prompt": "x", **strict}, ()),
+        ({"prompt": "x", **bare}, GLM, {"prompt": "x", **named}, ()),
+        ({"prompt": "x", **free}, KIMI, {"prompt": "x", **free}, ()),
+        ({"prompt": "x", **free}, LLAMA, {"prompt": "x", **bare}, ()),
+        ({"prompt": "x", **bare}, QWEN, {"prompt": "x", **bare}, ()),
+        ({"input": "x", "text": {"format": flat_free}}, GLM, {"messages": [user], **free}, ()),
+        (
+            {"input": "x", "text": {"format": flat_free}},
+            "@cf/openai/gpt-oss-120b",
+            {"input": "x", "text": {"format": flat_free}},
+            (),
+        ),
+        (
+            {"prompt": "x", "chat_template_kwargs": {"enable_thinking": False, "clear_thinking": True}},
+            KIMI,
+            {"prompt": "x", "chat_template_kwargs": {"thinking": False, "clear_thinking": True}},
+            (),
+        ),
+        (
+            {"prompt": "x", "chat_template_kwargs": {"thinking": False}},
+            GLM,
+            {"prompt": "x", "chat_template_kwargs": {"enable_thinking": False}},
+            (),
+        ),
+        (
+            {"prompt": "x", "chat_template_kwargs": {"thinking": False}},
+            "@cf/moonshotai/kimi-k2.5",
+            {"prompt": "x", "chat_template_kwargs": {"enable_thinking": False}},
+            (),
+        ),
+        (
+            {
+                "messages": [
+                    user,
+                    {
+                        "role": "assistant",
+                        "content": "",
+                        "tool_calls": [
+                            {"name": "look", "arguments": {"at": "x"}},
+                            {"name": "hear", "arguments": "{}"},
+                            {"name": "look"},
+                        ],
+                    },
+                    {"role": "tool", "name": "hear", "content": "a"},
+                    {"role": "tool", "name": "look", "content": "b"},
+                    {"role": "tool", "content": "c"},
+                    {"role": "tool", "content": "d"},
+                ]
+            },
+            GLM,
+            {
+                "messages": [
+                    user,
+                    {
+                        "role": "assistant",
+                        "content": "",
+                        "tool_calls": [
+                            named_call("000000001", "look", '{"at":"x"}'),
+                            named_call("000000002", "hear", "{}"),
+                            named_call("000000003", "look", "{}"),
+                        ],
+                    },
+                    {"role": "tool", "name": "hear", "content": "a", "tool_call_id": "000000002"},
+                    {"role": "tool", "name": "look", "content": "b", "tool_call_id": "000000001"},
+                    {"role": "tool", "content": "c", "tool_call_id": "000000003"},
+                    {"role": "tool", "content": "d"},
+                ]
+            },
+            (),
+        ),
+        (
+            {"messages": [user, {"role": "assistant", "content": "", "tool_calls": [chat_call]}]},
+            GLM,
+            {"messages": [user, {"role": "assistant", "content": "", "tool_calls": [chat_call]}]},
+            (),
+        ),
         (
             {"prompt": "x", **strict},
             LLAMA,

@@ -54,15 +54,20 @@ def find_form(model: str, inputs: Mapping[str, Any]) -> SchemaForm | None:
 
 
 def add_schema(model: str, inputs: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return inputs that ask for JSON by a schema, in the form that the model takes."""
-    form = find_form(model, inputs)
+    """Return inputs that ask for JSON by the schema of a type in the form that the model takes, strict if possible."""
+    strict = make_strict(schema) if find_form(model, inputs) in ("envelope", "responses") else None
+    return add_envelope(model, inputs, {"schema": strict or schema, "strict": strict is not None})
+
+
+def add_envelope(model: str, inputs: Mapping[str, Any], envelope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return inputs that ask for JSON by the schema in an envelope, in the form that the model takes."""
+    form, schema = find_form(model, inputs), envelope["schema"]
     if form == "guided":
         return {**inputs, "guided_json": schema}
     if form in (None, "bare"):
         return {**inputs, "response_format": {"type": "json_schema", "json_schema": schema}}
-    strict = make_strict(schema)
     name = re.sub(r"[^a-zA-Z0-9_-]", "_", str(schema.get("title") or "Answer"))[:64]
-    envelope = {"name": name, "schema": strict or schema, "strict": strict is not None}
+    envelope = {"name": name, **envelope}
     if form == "envelope":
         return {**inputs, "response_format": {"type": "json_schema", "json_schema": envelope}}
     text = inputs.get("text")
