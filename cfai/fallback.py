@@ -46,12 +46,16 @@ _OTHER_NAMES = (("steps", "num_steps"), ("num_steps", "steps"), ("text", "prompt
 
 _CONTENT = frozenset(
     {"prompt", "messages", "input", "previous_response_id", "conversation", "tools", "functions"}
-    | {"image", "image_b64", "images", "audio", "videos", "mask", "negative_prompt", "question", "questions", "state"}
+    | {"image", "image_b64", "images", "audio", "videos", "mask", "multipart", *(f"input_image_{n}" for n in range(4))}
+    | {"negative_prompt", "question", "questions", "state", "target", "input_text"}
     | {"query", "queries", "contexts", "documents", "instruction", "pooling"}
     | {"source_lang", "target_lang", "target_language", "lang", "language", "speaker"}
     | {"task", "initial_prompt", "prefix", "redact"}
 )
 """Inputs that are never left out: without them it would be another question."""
+
+_MODERATES = "guard"
+"""What stands in the names of models that judge a conversation, which are listed as text models."""
 
 _CHAT_PARTS = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
 """The parts of a message of the Responses API, by the names that chat completions have for them."""
@@ -119,7 +123,7 @@ def parse_fallback(model: str, fallback: Any) -> list[str]:
         if name in [model, *others][:position]:
             raise ConfigurationError(f"`fallback` must be of other models, got {name} twice: leave it out")
         if (entry := catalogue().get(name)) is not None:
-            tasks.setdefault(entry.task, name)
+            tasks.setdefault("moderation" if _MODERATES in name else entry.task, name)
     if len(tasks) > 1:
         of_each = " and ".join(f"{name}, which is for {task}" for task, name in [*tasks.items()][:2])
         raise ConfigurationError(f"`fallback` must be of models for the same task, got {of_each}: leave one out")
@@ -162,7 +166,7 @@ def adapt_inputs(inputs: Mapping[str, Any], model: str) -> ModelCall:
         return ModelCall(model, adapted)
     left_out = tuple(name for name in adapted if name not in known)
     for name in left_out:
-        if name in _CONTENT and adapted[name] is not None:
+        if (name in _CONTENT or is_medium(adapted[name])) and adapted[name] is not None:
             raise _refuse(f"{model} has no input `{name}`, without which it would be another question")
     return ModelCall(model, {name: value for name, value in adapted.items() if name not in left_out}, left_out)
 
@@ -179,13 +183,14 @@ def _carry_images(adapted: dict[str, Any], model: str, known: frozenset[str] | N
         is_mapping(message) and any(map(_is_image, [message.get("content"), *as_sequence(message.get("content"))]))
         for message in [*messages, *as_sequence(adapted.get("input"))]
     )
-    if known is None or schema is None or "messages" not in schema.parameters or not (has_parts or image is not None):
+    takes_messages = "messages" in schema.parameters if schema else _takes_messages_alone(model, known)
+    if not takes_messages or not (has_parts or image is not None):
         return
     if is_blind(model):
         raise _refuse(f"{model} cannot see, and the inputs have an image")
-    if has_parts and "image_url" not in schema.parameters["messages"].type:
+    if has_parts and schema and "image_url" not in schema.parameters["messages"].type:
         raise _refuse(f"{model} takes an image as `image`, and not in messages")
-    if image is not None and "image" not in known:
+    if image is not None and (known is None or "image" not in known):
         messages = messages or [{"role": "user", "content": adapted.pop("prompt", "")}]
         asked = [at for at, message in enumerate(messages) if is_mapping(message) and message.get("role") == "user"]
         if not asked:

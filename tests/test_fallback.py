@@ -30,8 +30,10 @@ from cfai import (
     RequestTimeoutError,
     StreamError,
 )
-from cfai.fallback import adapt_inputs
+from cfai.fallback import _CONTENT, adapt_inputs  # pyright: ignore[reportPrivateUsage]
 from cfai.local import Emulator, Fault
+from cfai.models import catalogue
+from cfai.models.schemas import FLUX_2_FORM, get_schema
 from tests.conftest import SYNC_AND_ASYNC, Caller, Service, row
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -427,6 +429,8 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
             {"messages": [seen("x"), {"role": "assistant", "content": "y"}]},
             (),
         ),
+        ({"prompt": "x", "image": b"png"}, "openai/gpt-5", {"messages": [seen("x")]}, ()),
+        ({"messages": [user], "image": b"png"}, "openai/gpt-5", {"messages": [seen("x")]}, ()),
         ({"prompt": "x", "image": b"png"}, "@cf/nobody/new", {"prompt": "x", "image": b"png"}, ()),
         ({"prompt": "x", "odd": 1}, "@cf/nobody/new", {"prompt": "x", "odd": 1}, ()),
     ]
@@ -448,7 +452,18 @@ def test_a_model_that_cannot_be_asked_the_same_is_refused_before_anything_is_sen
         ("@cf/myshell-ai/melotts", {"prompt": "Hi", "lang": "fr"}, "@cf/deepgram/aura-1", "has no input `lang`"),
         ("@cf/deepgram/aura-1", {"text": "Hi", "speaker": "luna"}, "@cf/myshell-ai/melotts", "no input `speaker`"),
         (GPT_OSS, {"input": [{"type": "web_search_call"}]}, GLM, "items of the type 'web_search_call'"),
-        (GEMMA, {"prompt": "Hi", "tools": [{}]}, "@cf/meta/llama-guard-3-8b", "has no input `tools`"),
+        (KLEIN, {"prompt": "Hi", "input_image_0": b"png"}, PHOENIX, "no input `input_image_0`"),
+        (KLEIN, {"prompt": "Hi", "input_image_3": Path("a.png")}, PHOENIX, "no input `input_image_3`"),
+        (KLEIN, {"multipart": FORM}, PHOENIX, "has no input `multipart`"),
+        ("@cf/nobody/new", {"prompt": "Hi", "sketch": b"png"}, PHOENIX, "has no input `sketch`"),
+        (MOONDREAM, {"image": b"png", "target": "cat"}, LLAVA, "has no input `target`"),
+        (GUARD, {"messages": []}, LLAMA, "which is for moderation and @cf/meta/llama-3.3"),
+        (
+            GEMMA,
+            {"prompt": "Hi"},
+            GUARD,
+            "which is for Text Generation and @cf/meta/llama-guard-3-8b, which is for mod",
+        ),
         (VISION, {"prompt": "x", "image": b"png"}, LLAMA, "cannot see, and the inputs have an image"),
         (GEMMA, {"messages": [seen("x")]}, LLAMA, "cannot see"),
         (GEMMA, {"messages": [{"role": "user", "content": ["x", b"png"]}]}, GPT_OSS, "cannot see"),
@@ -459,6 +474,24 @@ def test_a_model_that_cannot_be_asked_the_same_is_refused_before_anything_is_sen
         with row((model, inputs, other)), pytest.raises(ConfigurationError, match=words):
             caller.run(model, inputs, fallback=[other])
     assert service.requests == []
+
+
+def test_no_medium_of_any_model_is_left_out() -> None:
+    schemas = [FLUX_2_FORM, *filter(None, map(get_schema, catalogue()))]
+    media = {
+        name
+        for schema in schemas
+        for name, parameter in schema.parameters.items()
+        if any(mark in parameter.type for mark in ("binary", "number 0-255", "data URL", "{body:"))
+    }
+    assert media >= {"input_image_3", "multipart", "mask", "videos", "audio"}
+    assert media - {"(body)"} <= _CONTENT
+
+
+def test_a_form_goes_to_another_model_that_takes_it(hasty: Caller, service: Service) -> None:
+    service.answers(service.error(429, 3040), service.result({"image": "iVBORw0KGgo="}))
+    hasty.run(KLEIN, {"multipart": FORM}, fallback=["@cf/black-forest-labs/flux-2-klein-9b"])
+    assert {request.content for request in service.requests} == {b"--x--"}
 
 
 def test_an_image_goes_to_the_other_model_in_the_form_of_a_message(hasty: Caller, service: Service) -> None:
