@@ -31,7 +31,10 @@ class Meta:
     """The HTTP status."""
 
     neurons: float | None = None
-    """The charge of the call, in neurons ($0.011 per 1,000), from `cf-ai-neurons` or the usage; `None` if unsaid."""
+    """The charge of the call, in neurons ($0.011 per 1,000), from `cf-ai-neurons` or the usage; `None` if unsaid.
+
+    As the service tells it, also of an answer from a gateway's cache, whose `cost` is 0.
+    """
 
     gateway_log_id: str | None = None
     """`cf-aig-log-id`, when a gateway logged the call."""
