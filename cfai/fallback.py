@@ -54,8 +54,8 @@ _CONTENT = frozenset(
 )
 """Inputs that are never left out: without them it would be another question."""
 
-_MODERATES = "guard"
-"""What stands in the names of models that judge a conversation, which are listed as text models."""
+_TASKS = {"guard": "moderation", "/clef": "decisions"}
+"""What models do that are listed as text models, and write none, by what stands in their names."""
 
 _CHAT_PARTS = {"input_text": "text", "output_text": "text", "input_image": "image_url"}
 """The parts of a message of the Responses API, by the names that chat completions have for them."""
@@ -123,7 +123,7 @@ def parse_fallback(model: str, fallback: Any) -> list[str]:
         if name in [model, *others][:position]:
             raise ConfigurationError(f"`fallback` must be of other models, got {name} twice: leave it out")
         if (entry := catalogue().get(name)) is not None:
-            tasks.setdefault("moderation" if _MODERATES in name else entry.task, name)
+            tasks.setdefault(next((task for part, task in _TASKS.items() if part in name), entry.task), name)
     if len(tasks) > 1:
         of_each = " and ".join(f"{name}, which is for {task}" for task, name in [*tasks.items()][:2])
         raise ConfigurationError(f"`fallback` must be of models for the same task, got {of_each}: leave one out")

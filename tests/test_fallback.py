@@ -464,6 +464,7 @@ def test_a_model_that_cannot_be_asked_the_same_is_refused_before_anything_is_sen
             GUARD,
             "which is for Text Generation and @cf/meta/llama-guard-3-8b, which is for mod",
         ),
+        (GEMMA, {"prompt": "Hi"}, "@cf/cloudflare/clef-flash", "which is for decisions"),
         (VISION, {"prompt": "x", "image": b"png"}, LLAMA, "cannot see, and the inputs have an image"),
         (GEMMA, {"messages": [seen("x")]}, LLAMA, "cannot see"),
         (GEMMA, {"messages": [{"role": "user", "content": ["x", b"png"]}]}, GPT_OSS, "cannot see"),
