@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import gc
+import importlib
 import inspect
 import logging
 import re
@@ -23,6 +24,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias
 
 import pytest
@@ -36,9 +38,20 @@ from tests.conftest import row
 ROOT = Path(__file__).parents[1]
 TASKS = sorted((ROOT / "docs" / "tasks").glob("*.md"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *TASKS]
-NOT_RUN = {"client.md": 1, "deployment.md": 3, "limits.md": 1, "local.md": 4, "openai.md": 4, "scale.md": 4}
-"""How many blocks of a page cannot run here. Those of openai.md and scale.md want big packages: .ci/openai_page.py and
-.ci/ray_cluster.py run them."""
+API = sorted((ROOT / "docs" / "api").glob("*.md"))
+PUBLIC = ("", ".types", ".models", ".tokens", ".tokenizers", ".local", ".testing")
+"""The modules of cfai whose names are public; `integrations` needs big packages, and the build of the site reads it."""
+NOT_RUN = {
+    "client.md": 1,
+    "deployment.md": 3,
+    "limits.md": 1,
+    "local.md": 4,
+    "migration.md": 4,
+    "openai.md": 4,
+    "scale.md": 4,
+}
+"""How many blocks of a page cannot run here. Those of openai.md, migration.md and scale.md want other packages:
+.ci/openai_page.py, .ci/migration_page.py and .ci/ray_cluster.py run them."""
 FILES = [ROOT / "examples" / "photo.jpg", ROOT / "examples" / "speech.mp3"]
 """What stands in the folder of a block, as pages expect of their readers."""
 
@@ -253,7 +266,7 @@ def test_no_page_has_the_package_installed_from_an_index_that_does_not_have_it()
 def test_the_readme_names_every_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = re.findall(r"^\| `(\w+)` \|", PAGES[0].read_text("utf-8"), re.MULTILINE)
-    assert {*extras, "dev"} == {*project["optional-dependencies"]}
+    assert {*extras, "dev", "docs"} == {*project["optional-dependencies"]}
 
 
 def test_the_tables_of_models_say_what_the_catalogue_says() -> None:
@@ -290,8 +303,8 @@ def test_the_errors_page_shows_the_whole_tree() -> None:
 
 
 def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_readme() -> None:
-    reached: set[Path] = set()
-    for page in PAGES:
+    leads: dict[Path, set[Path]] = {}
+    for page in [*PAGES, *API]:
         for link in _LINK.findall(page.read_text("utf-8")):
             name, _, heading = link.partition("#")
             target = (page.parent / name).resolve() if name else page
@@ -299,6 +312,25 @@ def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_readme() 
             titles = re.findall(r"^#+ (.*)$", target.read_text("utf-8"), re.MULTILINE) if heading else []
             anchors = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
             assert not heading or heading in anchors, f"{page.name}: {link}"
-            if page is PAGES[0]:
-                reached.add(target)
-    assert {page for page in PAGES[1:] if page.name != "releasing.md"} <= reached
+            leads.setdefault(page, set()).add(target)
+    reached = {PAGES[0]}
+    while found := {target for page in reached for target in leads.get(page, ())} - reached:
+        reached |= found
+    assert {page for page in [*PAGES, *API] if page.name != "releasing.md"} - reached == set()
+
+
+def test_every_public_name_has_its_place_in_the_api_reference_once() -> None:
+    described = [name for page in API for name in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE)]
+    objects = {name: get_object(name) for name in described if not name.startswith("cfai.integrations.")}
+    assert len(described) == len({*described})
+    for module in [f"cfai{name}" for name in PUBLIC]:
+        for name in importlib.import_module(module).__all__:
+            public = get_object(f"{module}.{name}")
+            same = [each for each, value in objects.items() if value is public]
+            assert isinstance(public, ModuleType) or len(same) == 1, f"{module}.{name}"
+            assert module != "cfai" or isinstance(public, ModuleType) or same[0].count(".") == 1, same
+
+
+def get_object(name: str) -> Any:
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)

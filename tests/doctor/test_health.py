@@ -80,7 +80,7 @@ def test_versions_are_those_that_are_installed_and_one_that_cannot_be_is_named(m
 
 @pytest.mark.usefixtures("local")
 def test_an_extra_that_is_missing_is_named_and_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {*_machine.EXTRAS, "dev"} == set(metadata.metadata("cfai-sdk").get_all("Provides-Extra", []))
+    assert {*_machine.EXTRAS, "dev", "docs"} == set(metadata.metadata("cfai-sdk").get_all("Provides-Extra", []))
     monkeypatch.setattr("cfai.doctor._machine.find_spec", lambda name: None if name == "tokenizers" else True)
     report = findings()["extras"]
     message = "installed: cli, emulator, llama, media, aiohttp, tools, ray; not installed: tokenizers"
