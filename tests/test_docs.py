@@ -319,6 +319,16 @@ def test_every_link_leads_somewhere_and_every_page_is_reached_from_the_readme() 
     assert {page for page in [*PAGES, *API] if page.name != "releasing.md"} - reached == set()
 
 
+def test_a_picture_is_small_and_loads_and_runs_nothing() -> None:
+    pictures = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
+    assert "stream.svg" in [picture.name for picture in pictures]
+    for picture in pictures:
+        with row(picture.name):
+            text = picture.read_text("utf-8")
+            assert len(text) < 100_000
+            assert not re.findall(r"<script|<foreignObject|@import|(?:href|src)=[\"'](?!#)|url\((?!#)|\bon\w+=", text)
+
+
 def test_every_public_name_has_its_place_in_the_api_reference_once() -> None:
     described = [name for page in API for name in re.findall(r"^::: (\S+)$", page.read_text("utf-8"), re.MULTILINE)]
     objects = {name: get_object(name) for name in described if not name.startswith("cfai.integrations.")}
