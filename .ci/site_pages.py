@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -16,14 +16,77 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).parents[1]
-LANGUAGES = {".py": "python", ".html": "html", ".js": "javascript", ".css": "css"}
 HOME = "README.md"
+LANGUAGES = {"": "text", ".py": "python", ".html": "html", ".js": "javascript", ".css": "css"}
+"""The files that are shown on a page, and how they are coloured."""
 
 sources: dict[str, str] = {}
 """The files and folders of the checkout that have a page, by the page."""
 
-_LINK = re.compile(r"""(?<=\]\()[^)\s]+|(?<=\bsrc=")[^"]+|(?<=\bsrcset=")[^"]+|(?<=\bhref=")[^"]+""")
-_CODE = re.compile(r"^(`{3,}).*?^\1$", re.MULTILINE | re.DOTALL)
+# A block of code, which stays as it is, or the address of a link or a picture, in Markdown or HTML.
+_LINK = re.compile(
+    r"""^(?P<fence>`{3,}).*?^(?P=fence)$|(?P<before>\]\(|\b(?:src|srcset|href)=")(?P<link>[^)"\s]+)""",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add what pages link to outside docs/, and what that links to."""
+    waiting = [HOME]
+    for file in files.documentation_pages():
+        waiting += find_targets(file.content_string, f"docs/{file.src_uri}")
+    added: set[str] = set()
+    while waiting:
+        path = waiting.pop()
+        if path.startswith("docs/") or path in added:
+            continue
+        added.add(path)
+        page = to_page(path)
+        if not page.endswith(".md"):
+            files.append(File(path, str(ROOT), config.site_dir, config.use_directory_urls))
+            continue
+        content = render(path)
+        waiting += find_targets(content, path)
+        inclusion = InclusionLevel.INCLUDED if path == HOME else InclusionLevel.NOT_IN_NAV
+        files.append(File.generated(config, page, content=content, inclusion=inclusion))
+        sources[page] = path
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let the links of a page lead to pages."""
+    path = sources.get(page.file.src_uri, f"docs/{page.file.src_uri}")
+
+    def move(found: re.Match[str]) -> str:
+        target = resolve(found["link"], path) if found["link"] else None
+        if target is None:
+            return found[0]
+        heading = "#" + found["link"].partition("#")[2] if "#" in found["link"] else ""
+        new = posixpath.relpath(to_page(target), posixpath.dirname(page.file.src_uri) or ".")
+        if found["before"] != "](":  # MkDocs leaves HTML alone
+            file = files.get_file_from_path(to_page(target))
+            new = file.url_relative_to(page.file) if file else new
+        return f"{found['before']}{new}{heading}"
+
+    if page.is_homepage:
+        page.meta["hide"] = ["navigation"]  # its group has no other page
+    return _LINK.sub(move, markdown)
+
+
+def find_targets(markdown: str, path: str) -> Iterator[str]:
+    """Return the files and folders of the checkout that a file links to."""
+    for found in _LINK.finditer(markdown):
+        if found["link"] and (target := resolve(found["link"], path)):
+            yield target
+
+
+def resolve(link: str, path: str) -> str | None:
+    """Return the file or folder of the checkout that a link in another leads to; `None` if it leads nowhere else."""
+    name = link.partition("#")[0]
+    folder = path if (ROOT / path).is_dir() else posixpath.dirname(path)
+    target = posixpath.normpath(posixpath.join(folder, name))
+    is_here = name and ":" not in name and not target.startswith("..") and (ROOT / target).exists()
+    return target if is_here else None  # of what there is not, MkDocs warns
 
 
 def to_page(path: str) -> str:
@@ -34,30 +97,7 @@ def to_page(path: str) -> str:
         return path.removeprefix("docs/")
     if (ROOT / path).is_dir():
         return f"{path}/index.md"
-    is_code = (ROOT / path).suffix in LANGUAGES or (ROOT / path).suffix == ""
-    return f"{path.removeprefix('.')}.md" if is_code else path
-
-
-def move_links(markdown: str, path: str, follow: Callable[[str], None] = lambda target: None) -> str:
-    """Return the text of a file of the checkout with the links that its page has; code stays as it is."""
-    folder = path if (ROOT / path).is_dir() else posixpath.dirname(path)
-
-    def move(link: re.Match[str]) -> str:
-        name, mark, heading = link[0].partition("#")
-        if not name or ":" in name:
-            return link[0]
-        target = posixpath.normpath(posixpath.join(folder, name))
-        if target.startswith("..") or not (ROOT / target).exists():
-            return link[0]  # MkDocs warns of it
-        follow(target)
-        return posixpath.relpath(to_page(target), posixpath.dirname(to_page(path)) or ".") + mark + heading
-
-    parts: list[str] = []
-    end = 0
-    for code in _CODE.finditer(markdown):
-        parts += [_LINK.sub(move, markdown[end : code.start()]), code[0]]
-        end = code.end()
-    return "".join([*parts, _LINK.sub(move, markdown[end:])])
+    return f"{path.removeprefix('.')}.md" if (ROOT / path).suffix in LANGUAGES else path
 
 
 def render(path: str) -> str:
@@ -69,7 +109,7 @@ def render(path: str) -> str:
     text = source.read_text("utf-8")
     if source.suffix == ".md":
         return text
-    return f"# {source.name}\n\n````{LANGUAGES.get(source.suffix, 'text')}\n{text.rstrip()}\n````\n"
+    return f"# {source.name}\n\n````{LANGUAGES[source.suffix]}\n{text.rstrip()}\n````\n"
 
 
 def _row(file: Path, folder: Path) -> str:
@@ -77,36 +117,3 @@ def _row(file: Path, folder: Path) -> str:
     name = file.relative_to(folder).as_posix()
     says = re.match(r'"""(.*?)("""|\n)', file.read_text("utf-8")) if file.suffix == ".py" else None
     return f"| [`{name}`]({name}) | {says[1] if says else ''} |"
-
-
-def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what pages link to outside docs/, and what that links to."""
-    found = {HOME}
-
-    def follow(target: str) -> None:
-        if not target.startswith("docs/") and target not in found:
-            found.add(target)
-            waiting.append(target)
-
-    waiting = [HOME]
-    for file in files.documentation_pages():
-        move_links(file.content_string, f"docs/{file.src_uri}", follow)
-    while waiting:
-        path = waiting.pop()
-        page = to_page(path)
-        if not page.endswith(".md"):
-            files.append(File(path, str(ROOT), config.site_dir, config.use_directory_urls))
-            continue
-        content = render(path)
-        move_links(content, path, follow)
-        inclusion = InclusionLevel.INCLUDED if path == HOME else InclusionLevel.NOT_IN_NAV
-        files.append(File.generated(config, page, content=content, inclusion=inclusion))
-        sources[page] = path
-    return files
-
-
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let the links of a page lead to pages. The home has no other page of its group to list."""
-    if page.is_homepage:
-        page.meta["hide"] = ["navigation"]
-    return move_links(markdown, sources.get(page.file.src_uri, f"docs/{page.file.src_uri}"))
