@@ -221,6 +221,8 @@ def to_svg(film: Film, title: str) -> str:
     return _SVG.format(
         width=round(width),
         height=height,
+        inner_width=round(width) - 2,
+        inner_height=height - 2,
         middle=round(width / 2),
         title=html.escape(title),
         seconds=f"{film.seconds:.2f}",
@@ -254,8 +256,7 @@ text,#cursor{{animation:{seconds}s step-end infinite}}
 #cursor{{animation-name:cursor;{last};fill:{default};fill-opacity:.7}}
 @media(prefers-reduced-motion:reduce){{text,#cursor{{animation:none}}}}
 </style>
-<rect x=".5" y=".5" width="{width}" height="{height}" rx="10" fill="#16191f" stroke="#3a404a" \
-style="width:calc(100% - 1px);height:calc(100% - 1px)"/>
+<rect x="1" y="1" width="{inner_width}" height="{inner_height}" rx="10" fill="#16191f" stroke="#3a404a"/>
 <g fill="#ff5f57"><circle cx="20" cy="19" r="6"/></g><g fill="#febc2e"><circle cx="40" cy="19" r="6"/></g>\
 <g fill="#28c840"><circle cx="60" cy="19" r="6"/></g>
 <text x="{middle}" y="23" text-anchor="middle" style="font-size:12px;fill:{grey};animation:none">cfai</text>
