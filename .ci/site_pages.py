@@ -54,7 +54,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let the links of a page lead to pages."""
+    """Let the links of a page lead to pages, and say how it stands among the others."""
     path = sources.get(page.file.src_uri, f"docs/{page.file.src_uri}")
 
     def move(found: re.Match[str]) -> str:
@@ -70,6 +70,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     if page.is_homepage:
         page.meta["hide"] = ["navigation"]  # its group has no other page
+    if page.file.src_uri.startswith("api/"):
+        page.meta["search"] = {"boost": 0.5}  # what explains a word comes before what lists it
     return _LINK.sub(move, markdown)
 
 
