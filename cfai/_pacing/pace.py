@@ -27,6 +27,20 @@ _CLOCK_ERROR = 1.0
 _LONGEST_RETRY_AFTER = 600.0
 _MAX_REFUSALS = 20
 """Refusals in a row, with no answer between: a quarter of an hour."""
+_FORGETTING = 2 * _WINDOW
+"""Seconds in which nothing was sent, after which refusals are in a row no more."""
+
+
+def compute_hold(refusals: int, retry_after: float | None) -> float | None:
+    """Return the seconds that all wait after so many refusals in a row; `None` if waiting is of no use.
+
+    >>> [compute_hold(refusals, None) for refusals in (1, 2, 3, 6, 20)], compute_hold(1, 7.0), compute_hold(1, 3600.0)
+    ([2.0, 4.0, 8.0, 60.0, None], 7.0, None)
+    """
+    if refusals >= _MAX_REFUSALS or (retry_after or 0.0) > _LONGEST_RETRY_AFTER:
+        return None
+    growing = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (refusals - 1))
+    return growing if retry_after is None else max(retry_after, growing if refusals > 1 else 0.0)
 
 
 class Pace:
@@ -51,7 +65,12 @@ class Pace:
         self._even = -inf
         """When the next request would be sent if all were sent evenly."""
         self._held_until = -inf
-        self._refusals = 0
+        self.refusals = 0
+        """How many there were. A job remembers it when it begins: only those behind it are its own."""
+        self._forgotten = 0
+        """How many of these count no more, since an answer came behind them."""
+        self._resumed: dict[str, float] = {}
+        """The last turn that was taken over, by where it stood."""
 
     def reserve(self, now: float) -> float:
         """Return when a request may be sent, and give that turn away."""
@@ -77,41 +96,45 @@ class Pace:
         """Return True if a turn that has come is still good; if not, another one has to be reserved."""
         return turn >= self._held_until and now - turn < _MAX_DELAY
 
-    def hold(self, turn: float, retry_after: float | None, now: float) -> bool:
+    def hold(self, turn: float, retry_after: float | None, now: float, *, before: int = 0) -> bool:
         """Let all requests wait, since the one of this turn was refused. Return False if waiting is of no use.
 
-        Requests that were under way together are refused together, which counts once.
+        Requests that were under way together are refused together, which counts once. Those `before` its job began are
+        none of its own.
         """
         with self._lock:
-            pause = retry_after or 0.0
-            if turn >= self._held_until:
-                self._refusals += 1
-                if self._refusals > 1 or retry_after is None:
-                    pause = max(pause, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self._refusals - 1)))
-            is_of_use = self._refusals < _MAX_REFUSALS and (retry_after or 0.0) <= _LONGEST_RETRY_AFTER
-            if is_of_use:  # if not, another job may try
-                self._held_until = max(self._held_until, now + pause)
-            return is_of_use
+            is_new = turn >= self._held_until
+            if is_new:
+                if turn - self._held_until > _FORGETTING:
+                    self._forgotten = self.refusals
+                self.refusals += 1
+            if compute_hold(self.refusals - max(self._forgotten, before), retry_after) is None:
+                return False  # another job may try
+            in_row = min(self.refusals - self._forgotten, _MAX_REFUSALS - 1)
+            pause = compute_hold(in_row, retry_after) if is_new else retry_after
+            self._held_until = max(self._held_until, now + (pause or 0.0))
+            return True
 
     def accept(self, turn: float) -> None:
         """Forget the refusals, since the request of this turn was not refused."""
         with self._lock:
             if turn >= self._held_until:
-                self._refusals = 0
+                self._forgotten = self.refusals
 
-    def resume(self, turns: list[float]) -> None:
-        """Take over turns of the last minute that another process was given. Those given here are known."""
-        with self._lock:
-            self._turns = sorted([*self._turns, *(turn for turn in turns if turn < self._first - _CLOCK_ERROR)])
+    def resume(self, turns: list[float], source: str) -> None:
+        """Take over turns of the last minute that another process was given. Those given here are known.
 
-    def begin(self) -> None:
-        """Forget the refusals that another job met."""
+        So are those that were taken over from this source before.
+        """
         with self._lock:
-            self._refusals = 0
+            known = self._resumed.get(source, -inf)
+            new = [turn for turn in turns if known + _CLOCK_ERROR < turn < self._first - _CLOCK_ERROR]
+            self._turns = sorted([*self._turns, *new])
+            self._resumed[source] = max([known, *turns])
 
 
 _paces: WeakKeyDictionary[Any, dict[tuple[str, float], Pace]] = WeakKeyDictionary()
-"""The paces of each client: its jobs share that of a model."""
+"""The paces of each client and its copies: their jobs share that of a model."""
 _paces_lock = threading.Lock()
 
 
@@ -125,10 +148,9 @@ def make_pace(runner: Any, name: str, model: Model | None, requests_per_minute: 
         must_be = "`requests_per_minute` must be 1 or more, or math.inf for no pacing"
         raise ConfigurationError(f"{must_be}, got {describe(given)}")
     per_minute = float(given or (model and model.requests_per_minute) or inf)
+    owner = getattr(runner, "_pool", runner)  # copies of an `Ai` have the pool of its connections in common
     with _paces_lock:
         try:
-            pace = _paces.setdefault(runner, {}).setdefault((name, per_minute), Pace(per_minute))
+            return _paces.setdefault(owner, {}).setdefault((name, per_minute), Pace(per_minute))
         except TypeError:  # a runner that cannot be hashed, or referred to weakly
-            pace = Pace(per_minute)
-    pace.begin()
-    return pace
+            return Pace(per_minute)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Protocol, TypeVar
 
 import anyio
@@ -38,15 +39,19 @@ class Turns:
 
     def __init__(self, pace: Pace, retry: Retry, *, rejects_if_busy: bool = False) -> None:
         self._pace = pace
+        self._refusals_before = pace.refusals
         self._retry = retry
         self._rejects_if_busy = rejects_if_busy
-        self.stopped = threading.Event()
-        """Set when nothing more is to be sent."""
+        self.is_stopped = False
+        """True if nothing more is to be sent."""
+        # The collector may stop a job in one of its own threads, amid a wait: an event would have a lock there.
+        self._wakes = SimpleQueue[None]()
         self._sleeping = set[anyio.CancelScope]()
 
     def stop(self) -> None:
         """Send nothing more. Those that wait to be sent wait no longer."""
-        self.stopped.set()
+        self.is_stopped = True
+        self._wakes.put(None)
         for scope in self._sleeping:
             scope.cancel()
 
@@ -92,42 +97,41 @@ class Turns:
 
     def _wait_for_turn(self, request: Request) -> bool:
         """Wait until it is a request's turn. Return False if it was stopped first."""
-        while not self.stopped.is_set():
-            now = time.monotonic()
+        while not self.is_stopped:
+            now, is_used = time.monotonic(), False
             request.turn = self._pace.reserve(now)
             try:
                 self._sleep(request.turn - now)
-            except BaseException:
-                self._pace.release(request.turn)
-                raise
-            if self.stopped.is_set():
-                self._pace.release(request.turn)
-            elif self._pace.is_current(request.turn, time.monotonic()):
+                is_used = not self.is_stopped and self._pace.is_current(request.turn, time.monotonic())
+            finally:
+                if not is_used:
+                    self._pace.release(request.turn)
+            if is_used:
                 return True
         return False
 
     async def _await_turn(self, request: Request) -> bool:
         """Wait until it is a request's turn. Return False if it was stopped first."""
-        while not self.stopped.is_set():
-            now = time.monotonic()
+        while not self.is_stopped:
+            now, is_used = time.monotonic(), False
             request.turn = self._pace.reserve(now)
             try:
                 await self._asleep(request.turn - now)
-            except BaseException:
-                self._pace.release(request.turn)
-                raise
-            if self.stopped.is_set():
-                self._pace.release(request.turn)
-            elif self._pace.is_current(request.turn, time.monotonic()):
+                is_used = not self.is_stopped and self._pace.is_current(request.turn, time.monotonic())
+            finally:
+                if not is_used:
+                    self._pace.release(request.turn)
+            if is_used:
                 return True
         return False
 
     def _sleep(self, seconds: float) -> None:
         if seconds > 0:
-            self.stopped.wait(seconds)
+            with suppress(Empty):
+                self._wakes.put(self._wakes.get(timeout=seconds))  # for the next that waits
 
     async def _asleep(self, seconds: float) -> None:
-        if seconds > 0 and not self.stopped.is_set():
+        if seconds > 0 and not self.is_stopped:
             with anyio.CancelScope() as scope:
                 self._sleeping.add(scope)
                 try:
@@ -141,6 +145,7 @@ class Turns:
         If there were too many in a minute, all wait for their next turn, and that is no failure of this one.
         """
         if exceeds_rate(error):
-            return 0.0 if self._pace.hold(request.turn, error.retry_after, now) else None
+            before = self._refusals_before
+            return 0.0 if self._pace.hold(request.turn, error.retry_after, now, before=before) else None
         self._pace.accept(request.turn)
         return compute_retry_pause(self._retry, failures, error, reject_if_busy=self._rejects_if_busy)

@@ -34,6 +34,7 @@ def send(pace: Pace, requests: int, *, workers: int = 8, delay: float = 0.0, wor
             sent.append(late)
             heapq.heappush(ready, late + work)
         else:
+            pace.release(turn)
             heapq.heappush(ready, late)
     return sorted(sent)
 
@@ -122,13 +123,20 @@ def test_waiting_ends_after_twenty_refusals_or_when_the_service_wants_hours() ->
 
 def test_the_turns_of_a_process_that_was_killed_count_on() -> None:
     pace = Pace(10)
-    pace.resume([-1.0, -30.0, -2.0, *[-5.0] * 7])
+    pace.resume([-1.0, -30.0, -2.0, *[-5.0] * 7], "labels.jsonl")
     turns = [pace.reserve(0.0) for _ in range(3)]
     assert turns == [31.0, 56.0, 61.0 - 5.0 + 6.1]
 
 
 class Runner:
     """A client, which is of no use but to be one."""
+
+
+class Copy:
+    """A client that has the connections of another one."""
+
+    def __init__(self, pool: Runner) -> None:
+        self._pool = pool
 
 
 class Slotted:
@@ -139,6 +147,7 @@ def test_jobs_of_one_client_and_model_share_a_pace_as_long_as_there_is_the_clien
     runner, model, other = Runner(), "@cf/baai/bge-m3", "@cf/baai/bge-base-en-v1.5"
     pace = make_pace(runner, model, None, 300)
     assert make_pace(runner, model, None, 300) is pace
+    assert make_pace(Copy(runner), model, None, 300) is make_pace(Copy(runner), model, None, 300) is pace
     different = [
         make_pace(runner, other, None, 300),
         make_pace(runner, model, None, 299),
@@ -161,9 +170,49 @@ def test_one_job_after_the_other_keeps_to_the_rate_and_begins_without_refusals()
     for _ in range(19):
         assert pace.hold(now, None, now)
         now = pace.reserve(now)
-    assert make_pace(runner, "n", None, inf).hold(now, None, now)
-    assert not pace.hold(now + 9.0, 3600.0, now + 9.0)
-    assert pace.reserve(now + 9.0) == now + 9.0, "an hour is not waited by the next job"
+    next_job = make_pace(runner, "n", None, inf).refusals
+    assert not pace.hold(now, None, now)
+    assert pace.hold(now, None, now, before=next_job)
+    now = pace.reserve(now)
+    assert not pace.hold(now, 3600.0, now)
+    assert pace.reserve(now) == now, "an hour is not waited by the next job"
+
+
+def test_refusals_of_a_job_count_on_while_others_begin() -> None:
+    pace, now, results = Pace(inf), 0.0, list[bool]()
+    for _ in range(20):
+        other = pace.refusals
+        results.append(pace.hold(now, None, now))
+        assert pace.hold(now, None, now, before=other)
+        now = pace.reserve(now)
+    assert results == [True] * 19 + [False]
+    assert pace.reserve(now) - now == 0.0
+    assert now == 2 + 4 + 8 + 16 + 32 + 15 * 60.0
+
+
+def test_refusals_are_in_a_row_no_more_once_nothing_was_sent_for_two_minutes() -> None:
+    pace, now = Pace(inf), 0.0
+    for _ in range(6):
+        assert pace.hold(now, None, now)
+        now = pace.reserve(now)
+    assert pace.hold(now + 122.0, None, now + 122.0)
+    assert pace.reserve(now + 122.0) == now + 122.0 + 60.0
+    now += 182.0
+    assert pace.hold(now + 122.1, None, now + 122.1)
+    assert pace.reserve(now + 122.1) == now + 122.1 + 2.0
+
+
+def test_turns_that_came_too_late_make_room_for_others() -> None:
+    pace, now, sent = Pace(60), 0.0, list[float]()
+    for _ in range(200):  # an event loop that is blocked for 1.7 s again and again
+        turn = pace.reserve(now)
+        now = now if turn <= now else max(turn, now + 1.7)
+        if pace.is_current(turn, now):
+            sent.append(now)
+        else:
+            pace.release(turn)
+    assert fullest_minute(sent) <= 60
+    assert len(sent) > now * 60 / 61 - 5
 
 
 def test_turns_that_a_stopped_job_did_not_use_are_free_again() -> None:
@@ -174,8 +223,18 @@ def test_turns_that_a_stopped_job_did_not_use_are_free_again() -> None:
     assert pace.reserve(0.0) == 61.0
 
 
+def test_the_turns_of_one_journal_count_once_however_often_it_is_opened() -> None:
+    pace = Pace(100)
+    for _ in range(9):
+        pace.resume([-3.0, -5.0, *[-4.0] * 18], "labels.jsonl")
+    pace.resume([-7.0] * 20, "other.jsonl")
+    pace.resume([-1.0], "labels.jsonl")
+    turns = [pace.reserve(0.0) for _ in range(60)]
+    assert turns[58] < 54.0 <= turns[59]
+
+
 def test_turns_that_were_given_here_are_not_taken_over_from_a_journal_once_more() -> None:
     pace = Pace(10)
     given = [pace.reserve(30.0) for _ in range(3)]
-    pace.resume([turn + 0.001 for turn in given] + [5.0] * 7)
+    pace.resume([turn + 0.001 for turn in given] + [5.0] * 7, "labels.jsonl")
     assert pace.reserve(60.0) == 66.0

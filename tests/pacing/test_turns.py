@@ -173,3 +173,25 @@ def test_a_request_that_was_stopped_while_it_failed_is_not_sent_again(backend: s
 
     assert send_on(backend, turns, call) is None
     assert service.calls == 1
+
+
+def test_a_job_that_is_stopped_in_its_own_thread_amid_a_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Turns(Pace(1), Retry())
+    assert turns.send(Request(), Service().call) == "yes"
+    allocate, stopped = threading.Lock, list[bool]()
+
+    def allocate_and_collect() -> object:
+        if threading.current_thread() is waiting and not stopped:
+            stopped.append(True)
+            turns.stop()  # as the collector may, which comes with any allocation
+        return allocate()
+
+    waiting = threading.Thread(target=turns.send, args=(Request(), Service().call), daemon=True)
+    monkeypatch.setattr("threading._allocate_lock", allocate_and_collect)
+    waiting.start()
+    stopping = threading.Thread(target=turns.stop, daemon=True)
+    stopping.start()
+    waiting.join(20)
+    stopping.join(20)
+    assert not waiting.is_alive()
+    assert not stopping.is_alive()
