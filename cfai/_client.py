@@ -780,8 +780,9 @@ class Ai:
         - `options` are those of `run`, for each call, but for `fallback`: vectors of two models do not compare. By
           default a call is sent again up to five times; one refused for the rate is, beside that, with all others.
 
-        Raises `InputError` and `LimitError` for a text that is sure to be refused, with its index. When a call fails,
-        the others are made all the same, unless they would fail too; then `EmbeddingsError` is raised, with what is
+        Raises `InputError` and `LimitError` for a text that is sure to be refused, with its index. A call that the
+        service refuses is sent again in halves, until the text is found that it refuses. When a call fails, the others
+        are made all the same, unless they would fail too; then `EmbeddingsError` is raised, with what is
         done, or if nothing is, what the first call raised.
         """
         hidden = Secret(options)
@@ -1082,6 +1083,7 @@ def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStr
         # An answer that cannot be read may have been billed; one that reports an error was not, unless it says so.
         if isinstance(error, APIResponseValidationError) or response.meta.neurons:
             ledger.answered.append(response.meta)
+            error.meta = response.meta
         if logger.isEnabledFor(logging.INFO):
             log_failure(call.model, response.budget.elapsed(time.monotonic()), response.attempts, error)
         raise

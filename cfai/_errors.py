@@ -86,8 +86,8 @@ class CfaiError(Exception):
         self.steps: list[Any] = []
         """Of `run_with_tools`: each `cfai.types.Step` that was done before the error, so that nothing is lost."""
         self.meta: Any = None
-        """With `output_type`: the facts of the answers that did not fit, with the usage and the cost of all together;
-        `None` if there were none."""
+        """The facts of an answer that may have been billed, though it could not be used; with `output_type`, of all
+        answers that did not fit, with their usage and cost together. `None` if there was none."""
 
     def to_event_stream(self) -> bytes:
         """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`."""

@@ -217,7 +217,11 @@ def _open(value: Any, place: str, kind: Kind | None, sample_rate: Any) -> Medium
     if hasattr(value, "read"):
         return _open_file(value, place)
     if hasattr(value, "__bytes__"):
-        return _from_bytes(bytes(value), place)
+        try:
+            content = bytes(value)
+        except Exception as error:
+            raise InputError(f"{place}: {type(value).__name__} cannot give its bytes: {error}") from error
+        return _from_bytes(content, place)
     if is_mapping(value) and "body" in value:
         return _open_binding_form(value, place, kind, sample_rate)
     if isinstance(value, list | tuple):

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from cfai._credentials import Secret
@@ -56,7 +57,8 @@ class Job(Generic[T]):
             work.raise_interruption()
             raise StopIteration
         try:
-            work.open()
+            if work.start():
+                work.use_journal(work.open_journal())
             self._read_one()  # one for each row that is given: calls go on however long it is looked at
             while True:
                 while not self._done.empty():
@@ -158,7 +160,7 @@ class AsyncJob(Generic[T]):
         work, calls = self._work, self._calls
         try:
             if not work.is_closed:
-                work.open()
+                work.start()
                 calls.start()
             while not work.is_closed:
                 if (row := work.give()) is not None:
@@ -241,6 +243,8 @@ class _Calls:
     async def _run(self, scope: anyio.CancelScope) -> None:
         try:
             with scope:
+                if self._work.options.journal is not None:  # in a thread: a large one takes seconds
+                    self._work.use_journal(await anyio.to_thread.run_sync(self._work.open_journal))
                 async with anyio.create_task_group() as group:
                     with anyio.CancelScope() as reading:
                         await self._read(group, reading)
@@ -293,7 +297,7 @@ class _Calls:
             except Exception as error:
                 outcome = error
             work.collect(item, outcome)
-            if work.sender.turns.stopped.is_set():
+            if work.sender.turns.is_stopped:
                 reading.cancel()
             self.changed.set()
             self.ended.set()

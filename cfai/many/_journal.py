@@ -17,6 +17,7 @@ import os
 import re
 import sys
 import threading
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ _LOCKED_BYTE = 1 << 62
 """Where Windows locks: beyond the end of any file, since what is locked cannot be read."""
 _WITHOUT_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS)
 _PIECE = 1 << 20
+_KEY_SIZE = 16
 
 
 class Past(NamedTuple):
@@ -63,6 +65,7 @@ class Journal:
             self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115  # closed with the job
         except OSError as error:
             raise ConfigurationError(f"`journal` must be a file that can be written: {error}") from error
+        _open_journals.add(self)
         try:
             self._lock_file()
             self.past = self._read()
@@ -111,6 +114,7 @@ class Journal:
                 try:
                     self._sync()
                 finally:
+                    self._unlock_file()
                     self._file.close()
 
     def _sync(self) -> None:
@@ -210,6 +214,18 @@ class Journal:
         output = answer if self._output_format is None else answer.output
         return Row(index, inputs, output, None, answer, 0, True)
 
+    def forget(self) -> None:
+        """Close the file in a child of a fork, where the lock is its parent's, and another thread may write here."""
+        self._lock = threading.RLock()
+        self._file.close()
+
+    def _unlock_file(self) -> None:
+        """Let others have the file at once, though a process that was started meanwhile may have it open too."""
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
     def _lock_file(self) -> None:
         """Lock the file until it is closed, or the process ends, however that may come."""
         try:
@@ -235,6 +251,18 @@ class Journal:
             ) from error
 
 
+_open_journals: weakref.WeakSet[Journal] = weakref.WeakSet()
+
+
+def _forget_journals() -> None:
+    for journal in [*_open_journals]:
+        journal.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_journals)
+
+
 def make_key(model: str, inputs: Any) -> bytes:
     """Return what tells inputs from others: the same in every process.
 
@@ -246,12 +274,13 @@ def make_key(model: str, inputs: Any) -> bytes:
     """
     refuse_streams(inputs, "where there is a journal", "pass a Path or bytes")
     try:
-        text = json.dumps([model, inputs], sort_keys=True, default=_describe_value)
+        sent = json.loads(json.dumps(inputs, default=_describe_value))  # the keys of its objects are strings
+        text = json.dumps([model, sent], sort_keys=True)
     except InputError:  # a TypeError, too
         raise
-    except (TypeError, ValueError, RecursionError):
-        text = f"{model} {type(inputs).__name__}"  # cannot be sent, as its row will say
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    except Exception:  # a picture that is cut off raises what it likes
+        return os.urandom(_KEY_SIZE)  # cannot be sent, as its row will say
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_SIZE).digest()
 
 
 def _describe_value(value: Any) -> Any:

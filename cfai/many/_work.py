@@ -126,21 +126,35 @@ class Work(Generic[T]):
             return False  # what waits to be sent would be paid too, though calls prove dearer than their estimates
         return self._refused is None or self._budget.allows(self._refused.reserved)
 
-    def open(self) -> None:
-        """Open the journal, once. Raises `ConfigurationError` if it cannot be used."""
+    def start(self) -> bool:
+        """Begin to count the time. Return False if that was done before."""
         if self._started is not None:
-            return
+            return False
         self._started = time.monotonic()
         self._progress.__enter__()
-        if self.options.journal is not None:
-            journal = Journal(self.options.journal, self._model, self.options.output_type)
-            self.sender.journal = journal
-            self._budget.spent = journal.past.cost
-            self._report.journal_cost = journal.past.cost
-            ages = [max(0.0, time.time() - sent) for sent in journal.past.sent]
-            recent = [self._started - age for age in ages if age < _MINUTE]
-            # The process that sent them was perhaps killed, with others under way.
-            self._pace.resume(recent + [max(recent)] * self.options.concurrency if recent else [])
+        return True
+
+    def open_journal(self) -> Journal | None:
+        """Open the journal and read it, which may take long. Raises `ConfigurationError` if it cannot be used."""
+        if self.options.journal is None:
+            return None
+        return Journal(self.options.journal, self._model, self.options.output_type)
+
+    def use_journal(self, journal: Journal | None) -> None:
+        """Go on from a journal, unless the job was closed while it was read."""
+        if journal is None:
+            return
+        if self.is_closed:
+            journal.close()
+            return
+        self.sender.journal = journal
+        self._budget.spent = journal.past.cost
+        self._report.journal_cost = journal.past.cost
+        ages = [max(0.0, time.time() - sent) for sent in journal.past.sent]
+        recent = [time.monotonic() - age for age in ages if age < _MINUTE]
+        # The process that sent them was perhaps killed, with others under way.
+        recent += [max(recent)] * self.options.concurrency if recent else []
+        self._pace.resume(recent, str(journal.path.resolve()))
 
     def take(self, inputs: Any) -> Item | None:
         """Return the item of an input, to be sent; `None` if the journal has its row, or there is no money for it."""

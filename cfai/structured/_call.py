@@ -51,6 +51,8 @@ class _StructuredCall:
 
     def accept_failure(self, error: CfaiError) -> None:
         """Go on after a call that failed if the service could not bring the answer into the schema; else raise."""
+        if error.meta is not None:  # it was billed
+            self._calls.append(error.meta)
         if _is_json_mode_failure(error) and self._retries_left:
             self._count_retry()
         elif self._unfit is None:

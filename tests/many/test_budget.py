@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
@@ -315,3 +316,19 @@ def test_calls_before_one_of_unknown_cost_are_finished(jobs: Jobs) -> None:
     with pytest.raises(ConfigurationError, match="known beforehand"):
         found.extend(each.index for each in job)
     assert found == [0, 1, 2]
+
+
+@SYNC_AND_ASYNC
+def test_an_answer_that_cannot_be_read_and_was_billed_is_in_the_figures(
+    callers: Callers, jobs: Jobs, service: Service
+) -> None:
+    headers = {"content-type": "application/json", "cf-ai-neurons": "3"}
+    service.router.route().mock(return_value=httpx.Response(200, content=b'{"result":{"respo', headers=headers))
+    for options in ({}, {"max_cost": 1.0}, {"output_type": dict[str, int]}):
+        ai = callers().ai
+        job = jobs(ai, prompts(4), **options)
+        with row(options):
+            assert [each.ok for each in job] == [False] * 4
+            report = job.report()
+            assert (report.neurons, report.cost) == (12.0, pytest.approx(12 * 0.011 / 1000))
+            assert ai.usage.neurons == 12.0

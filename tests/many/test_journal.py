@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx
 import numpy as np
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -31,7 +33,7 @@ from cfai import AsyncJob, BadRequestError, ConfigurationError, InputError
 from cfai._credentials import Secret
 from cfai.local import Emulator
 from cfai.many import JobOptions
-from cfai.many._journal import make_key
+from cfai.many._journal import Journal, make_key
 from tests.conftest import BACKENDS, SYNC_AND_ASYNC, Callers, Service, row
 from tests.many.conftest import COST, MODEL, Jobs, StandIn, asynchronous, prompts
 
@@ -300,8 +302,11 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process(files: ExitSt
     assert (make_key(MODEL, {"image": spooled}), spooled.read()) == (key, b"bc")
     loop: dict[str, Any] = {}
     loop["loop"] = loop
-    assert make_key(MODEL, loop) == make_key(MODEL, loop)
-    code = "from cfai.many._journal import make_key; print(make_key('m', {'b': [1.5, 'ü'], 'a': None}).hex())"
+    assert make_key(MODEL, loop) != make_key(MODEL, loop), "what cannot be sent has the answer of no other"
+    keys = [make_key(MODEL, {"prompt": text, "bias": {1: 2, "b": 3}}) for text in "ab"]
+    assert keys == [make_key(MODEL, {"prompt": text, "bias": {"b": 3, "1": 2}}) for text in "ab"], "as it is sent"
+    assert keys[0] != keys[1]
+    code = "from cfai.many._journal import Journal, make_key; print(make_key('m', {'b': [1.5, 'ü'], 'a': None}).hex())"
     for seed in ("1", "2"):
         done = subprocess.run(
             [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
@@ -637,3 +642,95 @@ def test_rows_from_the_journal_wait_for_nobody_in_an_event_loop(path: Path) -> N
         list(jobs(StandIn(lambda _: "x"), prompts(200), journal=path))
         rows = list(jobs(StandIn(fail), prompts(200), journal=path, concurrency=1))
         assert [each.index for each in rows] == list(range(200))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_of_a_fork_neither_holds_nor_frees_the_journal_of_its_parent(path: Path) -> None:
+    program = f"""
+import math, os, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.many.conftest import MODEL, StandIn, prompts
+from cfai._credentials import Secret
+from cfai.many import Job, JobOptions
+
+def start():
+    options = JobOptions(1, math.inf, journal={str(path)!r})
+    return Job(StandIn(lambda _: "yes"), MODEL, prompts(5), options, Secret({{}}))
+
+def is_free():
+    try:
+        job = start()
+        next(job)
+        job.close()
+        return True
+    except ValueError:
+        return False
+
+job = start()
+next(job)
+ended, end = os.pipe()
+closing = os.fork()
+if closing == 0:
+    job.close()
+    os._exit(0)
+os.waitpid(closing, 0)
+assert not is_free(), "a child freed it"
+child = os.fork()
+if child == 0:
+    os.close(end)
+    os.read(ended, 1)
+    os._exit(0)
+job.close()
+assert is_free(), "a child holds it"
+os.close(end)
+os.waitpid(child, 0)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+class CutOff:
+    """A medium whose bytes cannot be had, as those of a picture that is cut off."""
+
+    def __bytes__(self) -> bytes:
+        raise OSError("image file is truncated")
+
+
+@SYNC_AND_ASYNC
+def test_a_medium_that_is_cut_off_is_its_rows_error_with_a_journal_and_without(
+    jobs: Jobs, callers: Callers, service: Service, path: Path
+) -> None:
+    service.router.route().mock(return_value=httpx.Response(200, json={"result": {"response": "yes"}}))
+    vision = "@cf/meta/llama-3.2-11b-vision-instruct"
+    file = io.BytesIO()
+    Image.effect_noise((64, 64), 90).convert("RGB").save(file, "JPEG")
+    for journal in (None, path):
+        cut = Image.open(io.BytesIO(file.getvalue()[: len(file.getvalue()) * 3 // 4]))
+        for medium in (cut, CutOff()):
+            with row((journal, type(medium))):
+                inputs: list[Any] = [{"prompt": "a"}, {"prompt": "b", "image": medium}, {"prompt": "c"}]
+                rows = [*jobs(callers().ai, inputs, model=vision, journal=journal)]
+                assert [type(each.error) for each in rows] == [type(None), InputError, type(None)]
+                assert "cut off" in str(rows[1].error) or "truncated" in str(rows[1].error)
+
+
+@SYNC_AND_ASYNC
+def test_a_journal_is_read_beside_the_event_loop(jobs: Jobs, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def call(inputs: Any) -> str:
+        return "yes"
+
+    assert len([*jobs(StandIn(call), prompts(3), journal=path)]) == 3
+    threads = list[str]()
+
+    def name() -> str:
+        return threading.current_thread().name
+
+    def open_journal(*options: Any) -> Journal:
+        threads.append(name())
+        return Journal(*options)
+
+    monkeypatch.setattr("cfai.many._work.Journal", open_journal)
+    rows = [*jobs(StandIn(fail), prompts(3), journal=path)]
+    assert [row.from_journal for row in rows] == [True] * 3
+    if jobs.portal is not None:
+        assert threads != [jobs.portal.call(name)]
