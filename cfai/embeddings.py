@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, I
 from contextlib import aclosing
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from math import isfinite, isnan, nan
+from math import ceil, isfinite, isnan, nan
 from queue import SimpleQueue
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import anyio
 
@@ -25,11 +25,13 @@ from cfai._credentials import Secret
 from cfai._display import Progress
 from cfai._errors import (
     APIResponseValidationError,
+    BadRequestError,
     CfaiError,
     ConfigurationError,
     EmbeddingsError,
     InputError,
     LimitError,
+    PermissionDeniedError,
 )
 from cfai._json import as_sequence, find_unsendable, is_mapping
 from cfai._limits import check_text, format_warning, list_input_warnings, make_input_error
@@ -48,8 +50,22 @@ CONCURRENCY = 8
 
 _MAX_TEXTS = 100
 """Texts of a call where the model's schema gives no number: that of most models."""
+_MARGIN = 1.15
+"""What the tokens of a call are estimated at, to what they are. Where that is too little, its halves are sent."""
 _MAX_FAILURES = 16
 """Failed calls in a row after which no more is tried."""
+_MAX_SINGLE_FAILURES = 8
+"""Texts that are refused one by one, where none was embedded, after which no more of a call is."""
+
+
+def concerns_inputs(error: BaseException) -> bool:
+    """Return True if a call was refused for its inputs, which may be one text of many.
+
+    >>> concerns_inputs(BadRequestError("too long")), concerns_inputs(CfaiError("busy"))
+    (True, False)
+    """
+    kinds = (BadRequestError, PermissionDeniedError, InputError, LimitError)
+    return isinstance(error, kinds) and not concerns_all_calls(error)
 
 
 def embed(
@@ -74,15 +90,22 @@ def embed(
     state.check_all(texts)
     state.warn()
 
-    def call(batch: _Batch) -> _Answer | Exception | None:
+    def call_once(batch: _Batch) -> _Answer | Exception | None:
         try:
             output = turns.send(batch, lambda: runner.run(model, state.build_inputs(batch), **once.value))
-            return None if output is None else _read_answer(output, batch)
+            return None if output is None else _read_answer(output, len(batch.texts), batch.place)
         except Exception as error:
             return error
 
-    def take(batch: _Batch, answer: _Answer | BaseException | None) -> None:
-        state.take(batch, answer, bar)
+    def call(batch: _Batch) -> _Results:
+        results, left = _Results(), [batch]
+        while left:
+            part = left.pop()
+            left += state.halve(part, call_once(part), results)
+        return results
+
+    def take(results: _Results) -> None:
+        state.take(results, bar)
         if state.is_stopped:
             turns.stop()
 
@@ -92,15 +115,15 @@ def embed(
             for batch in state.split(texts):
                 if not state.is_started:
                     # Alone: most calls are the only one, and what is wrong with all shows in one.
-                    take(batch, call(batch))
+                    take(call(batch))
                     continue
                 while threads.busy >= concurrency:
-                    take(*threads.wait())
+                    take(threads.wait())
                 if state.is_stopped:
                     break
                 threads.start(batch)
             while threads.busy:
-                take(*threads.wait())
+                take(threads.wait())
     finally:
         turns.stop()
         threads.close()
@@ -130,27 +153,34 @@ async def aembed(
     state.warn()
     slots = anyio.Semaphore(concurrency)
 
-    async def call(batch: _Batch) -> _Answer | Exception | None:
+    async def call_once(batch: _Batch) -> _Answer | Exception | None:
         try:
             output = await turns.asend(batch, lambda: runner.arun(model, state.build_inputs(batch), **once.value))
-            return None if output is None else _read_answer(output, batch)
+            return None if output is None else _read_answer(output, len(batch.texts), batch.place)
         except Exception as error:
             return error
 
-    def take(batch: _Batch, answer: _Answer | Exception | None) -> None:
-        state.take(batch, answer, bar)
+    async def call(batch: _Batch) -> _Results:
+        results, left = _Results(), [batch]
+        while left:
+            part = left.pop()
+            left += state.halve(part, await call_once(part), results)
+        return results
+
+    def take(results: _Results) -> None:
+        state.take(results, bar)
         if state.is_stopped:
             turns.stop()
 
     async def call_beside(batch: _Batch) -> None:
-        take(batch, await call(batch))
+        take(await call(batch))
         slots.release()
 
     with Progress("Embedding", state.total, shown=progress) as bar:
         async with aclosing(state.asplit(texts)) as batches, anyio.create_task_group() as group:
             async for batch in batches:
                 if not state.is_started:
-                    take(batch, await call(batch))
+                    take(await call(batch))
                     continue
                 await slots.acquire()
                 if state.is_stopped:
@@ -167,9 +197,14 @@ class _Batch:
     indices: list[int] = field(default_factory=list[int])
     """The place of each among all texts."""
     tokens: int = 0
-    """How many they are at most."""
+    """About how many they are, and rather too many."""
     turn: float = 0.0
     """When it was sent last."""
+
+    @property
+    def place(self) -> str:
+        """Return where its texts stand, for an error."""
+        return f"`texts[{self.indices[0]}]` to `texts[{self.indices[-1]}]`"
 
 
 class _Answer(NamedTuple):
@@ -179,6 +214,10 @@ class _Answer(NamedTuple):
     """All of them, one after another."""
     dimensions: int
     meta: Meta
+
+
+_Results: TypeAlias = list[tuple[_Batch, _Answer | BaseException | None]]
+"""What a call came to, or its parts if a text of it was refused; `None` for what was not sent."""
 
 
 class _State:
@@ -209,7 +248,7 @@ class _State:
         self._refuses_empty = "minLength" in rules and policy.mode != "off"
         self._input_length = entry.input_length.value if entry and entry.input_length else sys.maxsize
         self._batch_length = entry.batch_length.value if entry and entry.batch_length else sys.maxsize
-        self._family = policy.get_strategy(model).family.name
+        self._strategy = policy.get_strategy(model)
 
         self.total: int | None = len(texts) if isinstance(texts, Sized) else None
         """How many texts there are, if that is known."""
@@ -292,23 +331,42 @@ class _State:
         turns = Turns(pace, retry, rejects_if_busy=bool(options.value.get("reject_if_busy")))
         return turns, Secret({**options.value, "max_retries": 0})
 
-    def take(self, batch: _Batch, answer: _Answer | BaseException | None, bar: Progress) -> None:
-        """Keep what a call came to, `None` if it was not made, and show how far the work is."""
+    def halve(self, batch: _Batch, answer: _Answer | Exception | None, results: _Results) -> list[_Batch]:
+        """Return the halves of a call that was refused, since one of its texts may be why; else note what it came to.
+
+        Where no text was ever embedded, and some were refused one by one, it is for what all have in common.
+        """
+        if isinstance(answer, Exception) and concerns_inputs(answer) and not isinstance(answer, InputError):
+            is_hopeless = not self._done and len(results) >= _MAX_SINGLE_FAILURES
+            is_hopeless = is_hopeless and all(isinstance(each, Exception) for _, each in results)
+            middle = len(batch.texts) // 2
+            if middle and not is_hopeless:
+                parts = slice(middle, None), slice(middle)  # the first is taken from the end
+                return [_Batch(batch.texts[part], batch.indices[part]) for part in parts]
+        results.append((batch, answer))
+        return []
+
+    def take(self, results: _Results, bar: Progress) -> None:
+        """Keep what a call came to, and show how far the work is."""
         self.is_started = True
-        if answer is None:
-            return
+        self._failures_in_a_row += any(answer is not None for _, answer in results)
+        for batch, answer in results:
+            if answer is not None:
+                self._take_part(batch, answer)
+        bar.update(self._done + self._failed, failed=self._failed, cost=self._sums[2])
+
+    def _take_part(self, batch: _Batch, answer: _Answer | BaseException) -> None:
         if isinstance(answer, _Answer) and self._numbers and answer.dimensions != self._dimensions:
             problem = f"the vectors have {answer.dimensions} numbers, those before had {self._dimensions}"
-            answer = _make_answer_error(problem, batch, answer.meta)
+            answer = _make_answer_error(problem, batch.place, answer.meta)
         if isinstance(answer, _Answer):
             self._store(batch, answer)
-        else:
-            self._failures_in_a_row += 1
-            # The texts were checked: what is wrong with the inputs is in those that all calls have.
-            stops = isinstance(answer, InputError) or concerns_all_calls(answer) or exceeds_rate(answer)
-            stops = stops or self._failures_in_a_row >= _MAX_FAILURES
-            self._fail(len(batch.texts), answer, stops=stops)
-        bar.update(self._done + self._failed, failed=self._failed, cost=self._sums[2])
+            return
+        if isinstance(answer, CfaiError) and answer.meta is not None:
+            self._count(answer.meta)
+        # The texts were checked: what is wrong with the inputs is in those that all calls have.
+        stops = isinstance(answer, InputError) or concerns_all_calls(answer) or exceeds_rate(answer)
+        self._fail(len(batch.texts), answer, stops=stops or self._failures_in_a_row >= _MAX_FAILURES)
 
     def finish(self) -> Vectors:
         """Return the vectors of all texts. Raises `EmbeddingsError` if a part is missing, and its cause if all are."""
@@ -348,6 +406,8 @@ class _State:
             self._fail(1, error)
             return None
         self.warn()
+        if size * self._max_texts > self._batch_length:  # else as many go into a call as may, whatever they are
+            size = min(size, ceil(self._strategy.estimate(text) * _MARGIN))
         full, batch = None, self._batch
         if len(batch.texts) == self._max_texts or (batch.texts and batch.tokens + size > self._batch_length):
             full, batch = batch, _Batch()
@@ -368,7 +428,7 @@ class _State:
         if not text.isascii() and (problem := find_unsendable(text, f"`{place}`")):
             raise InputError(problem)
         # No family has more tokens than characters of ASCII, but for a blank that some put before the text.
-        size = len(text) + 1 if text.isascii() else tokens.upper_bound(text, self._family)
+        size = len(text) + 1 if text.isascii() else tokens.upper_bound(text, self._strategy.family.name)
         if self._inputs.get("truncate_inputs") is True:
             return min(size, self._input_length)
         if self._entry and size > min(self._input_length, self._batch_length) and self._policy.mode != "off":
@@ -391,7 +451,11 @@ class _State:
             self._numbers[index * size : (index + 1) * size] = answer.numbers[place * size : (place + 1) * size]
         self._done += len(batch.texts)
         self._failures_in_a_row = 0
-        new = (answer.meta.usage, answer.meta.neurons, answer.meta.cost)
+        self._count(answer.meta)
+
+    def _count(self, meta: Meta) -> None:
+        """Add up what a call took."""
+        new = (meta.usage, meta.neurons, meta.cost)
         if self._calls:
             usage, neurons, cost = map(add_up, zip(self._sums, new, strict=True))
             new = usage, neurons, cost
@@ -420,13 +484,13 @@ class _State:
 class _Threads:
     """Threads that make calls. Nobody waits for them: they are daemons, so that Ctrl-C ends a program at once."""
 
-    def __init__(self, call: Callable[[_Batch], _Answer | Exception | None]) -> None:
+    def __init__(self, call: Callable[[_Batch], _Results]) -> None:
         self.busy: int = 0
         """How many calls are on their way."""
         self._call = call
         self._count: int = 0
         self._waiting: SimpleQueue[_Batch | None] = SimpleQueue()
-        self._ended: SimpleQueue[tuple[_Batch, _Answer | BaseException | None]] = SimpleQueue()
+        self._ended: SimpleQueue[_Results] = SimpleQueue()
 
     def start(self, batch: _Batch) -> None:
         """Make a call in a thread that is free, or in a new one."""
@@ -436,7 +500,7 @@ class _Threads:
         self.busy += 1
         self._waiting.put(batch)
 
-    def wait(self) -> tuple[_Batch, _Answer | BaseException | None]:
+    def wait(self) -> _Results:
         """Wait for a call to end, whichever is first."""
         ended = self._ended.get()
         self.busy -= 1
@@ -450,46 +514,54 @@ class _Threads:
     def _work(self) -> None:
         while (batch := self._waiting.get()) is not None:
             try:
-                answer = self._call(batch)
+                results = self._call(batch)
             except BaseException as error:  # SystemExit, say: nobody would wait for the end of this thread
-                answer = error
-            self._ended.put((batch, answer))
+                results: _Results = [(batch, error)]
+            self._ended.put(results)
 
 
-def _read_answer(output: Any, batch: _Batch) -> _Answer:
+def read_rows(output: Any) -> list[Any]:
+    """Return the vectors of an answer as they came. Raises `APIResponseValidationError` for what are none."""
+    rows = [*as_sequence(output.data)] if isinstance(output, Embeddings) and output.data else []
+    _read_answer(output, len(rows), "some rows")
+    return rows
+
+
+def _read_answer(output: Any, count: int, place: str) -> _Answer:
     """Return the vectors of an answer as float32. Raises `APIResponseValidationError` unless each text has one."""
     meta = output.meta if isinstance(output, Result) else Meta()
     if not isinstance(output, Embeddings) or not output.data:
-        raise _make_answer_error("there are no vectors in it", batch, meta)
+        raise _make_answer_error("there are no vectors in it", place, meta)
     rows = [as_sequence(row) for row in as_sequence(output.data)]
-    if len(rows) != len(batch.texts):
-        raise _make_answer_error(f"{len(rows):,} vectors came for {len(batch.texts):,} texts", batch, meta)
+    if len(rows) != count:
+        raise _make_answer_error(f"{len(rows):,} vectors came for {count:,} texts", place, meta)
     lengths = {*map(len, rows)}
     if len(lengths) != 1 or 0 in lengths:
         sizes = " and ".join(map(str, sorted(lengths)))
-        raise _make_answer_error(f"the vectors must have one length, got {sizes} numbers", batch, meta)
+        raise _make_answer_error(f"the vectors must have one length, got {sizes} numbers", place, meta)
     # `array("f", row)` takes longer, and makes infinity of what is too large.
     dimensions, numbers, pack = len(rows[0]), array("f"), struct.Struct(f"={len(rows[0])}f").pack
     try:
         for row in rows:
             if not isfinite(sum(row)):
-                raise _make_answer_error("the vectors hold NaN or infinity", batch, meta)
+                raise _make_answer_error("the vectors hold NaN or infinity", place, meta)
             numbers.frombytes(pack(*row))
     except (TypeError, OverflowError, struct.error):
-        raise _make_answer_error("the vectors hold what is no number of float32", batch, meta) from None
+        raise _make_answer_error("the vectors hold what is no number of float32", place, meta) from None
     return _Answer(numbers, dimensions, meta)
 
 
-def _make_answer_error(problem: str, batch: _Batch, meta: Meta) -> APIResponseValidationError:
-    place = f"`texts[{batch.indices[0]}]` to `texts[{batch.indices[-1]}]`"
+def _make_answer_error(problem: str, place: str, meta: Meta) -> APIResponseValidationError:
     request_id = f", request id {meta.request_id}" if meta.request_id else ""
-    return APIResponseValidationError(
+    error = APIResponseValidationError(
         f"the answer for {place} cannot be used: {problem} (status {meta.status_code}{request_id}). It may have been "
         "billed, so it was not sent again",
         status_code=meta.status_code,
         request_id=meta.request_id,
         model=meta.model,
     )
+    error.meta = meta
+    return error
 
 
 def _get_facts(error: BaseException) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from cfai import (
     ConfigurationError,
     ContextLengthError,
     EmbeddingsError,
+    InferenceUpstreamError,
     InputError,
     InputWarning,
     InternalServerError,
@@ -115,8 +116,62 @@ def test_texts_that_the_firewall_blocks_stop_no_others(caller: Caller, service: 
     texts = [str(number) for number in range(1000)]
     with pytest.raises(EmbeddingsError) as caught:
         run_embed(caller, BASE, texts, concurrency=1)
-    assert caught.value.missing == [*range(100, 200)]
-    assert len(service.requests) == 10
+    assert caught.value.missing == [100]
+    assert len(service.requests) == 10 + 12
+
+
+@SYNC_AND_ASYNC
+def test_a_text_that_is_refused_costs_the_others_nothing(caller: Caller, service: Service) -> None:
+    bad = [100, 117, 118, 199, *range(230, 250)]
+    texts = NUMBERS[:]
+    for number in bad:
+        texts[number] = f"-{number}"
+    answer_with(service, lambda texts: fail(400, 3030) if any(text[0] == "-" for text in texts) else None)
+    resume = None
+    for _ in range(2):
+        with pytest.raises(
+            EmbeddingsError, match=r"^24 of 250 texts have no vector, .* `texts\[100\]`: 3030"
+        ) as caught:
+            run_embed(caller, BASE, texts, resume=resume)
+        assert caught.value.missing == bad
+        assert isinstance(caught.value.__cause__, BadRequestError)
+        resume = caught.value.partial
+        assert all(resume[number] == [float(number), 0.5] for number in range(250) if number not in bad)
+    texts[117] = "117"
+    service.requests.clear()
+    with pytest.raises(EmbeddingsError) as caught:
+        run_embed(caller, BASE, texts, resume=resume)
+    assert caught.value.missing == [number for number in bad if number != 117], "behind others that are refused"
+
+
+@SYNC_AND_ASYNC
+def test_what_is_refused_in_every_text_is_told_after_a_few(caller: Caller, service: Service) -> None:
+    answer_with(service, lambda texts: fail(400, 5006))
+    with pytest.raises(BadRequestError):
+        run_embed(caller, BASE, NUMBERS[:100])
+    assert len(service.requests) <= 25
+
+
+@SYNC_AND_ASYNC
+def test_only_what_may_be_refused_for_one_text_is_halved(caller: Caller, service: Service) -> None:
+    for status, code in ((500, 3043), (429, 3040), (408, 3007), (401, 10000), (403, 10000), (404, 5007), (429, 4006)):
+        service.requests.clear()
+        answer_with(service, lambda texts, status=status, code=code: fail(status, code))
+        with row(code), pytest.raises(InferenceUpstreamError):
+            run_embed(caller, BASE, NUMBERS[:100], max_retries=None)
+        assert len(service.requests) == 1
+
+
+@SYNC_AND_ASYNC
+def test_answers_that_were_billed_and_cannot_be_used_are_in_the_figures(caller: Caller, service: Service) -> None:
+    headers = {"content-type": "application/json", "cf-ai-neurons": "7"}
+    for content in (b'{"result":{"da', b'{"result":{"data":[[1,2]]},"success":true}'):
+        bad = httpx.Response(200, content=content, headers=headers)
+        answer_with(service, lambda texts, bad=bad: bad if texts[0] == "100" else None, cf_ai_neurons="2")
+        with row(content), pytest.raises(EmbeddingsError) as caught:
+            run_embed(caller, BASE, NUMBERS)
+        partial = caught.value.partial
+        assert (partial.calls, partial.neurons, partial.cost) == (3, 11.0, pytest.approx(11 * 0.011 / 1000))
 
 
 @SYNC_AND_ASYNC
@@ -195,11 +250,11 @@ def test_queries_go_into_their_own_field_with_their_instruction_and_as_many_as_t
 
 @SYNC_AND_ASYNC
 def test_texts_are_split_by_tokens_where_the_model_has_a_limit_for_all(caller: Caller, service: Service) -> None:
-    texts = [f"{number} " + "word " * 4000 for number in range(5)]
+    texts = [f"{number} " + "word " * 4000 for number in range(30)]
     answer_with(service, lambda texts: [[float(text.split()[0])] for text in texts])
-    assert [vector[0] for vector in run_embed(caller, M3, texts)] == [0, 1, 2, 3, 4]
+    assert [vector[0] for vector in run_embed(caller, M3, texts)] == [*range(30)]
     lengths = [len(json.loads(request.content)["text"]) for request in service.requests]
-    assert sorted(lengths) == [1, 2, 2], "60,000 tokens in a call, of 20,003 at most in each"
+    assert sorted(lengths) == [8, 11, 11], "60,000 tokens in a call, of some 4,600 in each and a margin"
     service.requests.clear()
     long = [f"{number} " + "word " * 40_000 for number in range(10)]
     run_embed(caller, M3, long, inputs={"truncate_inputs": True})
@@ -314,11 +369,11 @@ def test_a_call_that_fails_leaves_the_others_and_a_second_call_embeds_what_is_mi
 ) -> None:
     answer_with(service, lambda texts: fail(400, 5006) if "100" in texts else None, cf_ai_neurons="2")
     with pytest.raises(
-        EmbeddingsError, match=r"^100 of 250 texts have no vector, the first is `texts\[100\]`: 5006"
+        EmbeddingsError, match=r"^1 of 250 texts have no vector, the first is `texts\[100\]`: 5006"
     ) as caught:
         run_embed(caller, BASE, NUMBERS)
     error = caught.value
-    assert error.missing == [*range(100, 200)]
+    assert error.missing == [100]
     assert isinstance(error.__cause__, BadRequestError)
     assert (error.code, error.status_code, error.model) == (5006, 400, BASE)
     assert error.partial.shape == (250, 2)
@@ -330,9 +385,9 @@ def test_a_call_that_fails_leaves_the_others_and_a_second_call_embeds_what_is_mi
     service.requests.clear()
     answer_with(service, cf_ai_neurons="2")
     vectors = run_embed(caller, BASE, NUMBERS, resume=error.partial)
-    assert sent(service) == [NUMBERS[100:200]]
+    assert sent(service) == [NUMBERS[100:101]]
     assert vectors.data == [[float(number), 0.5] for number in NUMBERS]
-    assert (vectors.neurons, vectors.calls) == (6.0, 3)
+    assert (vectors.neurons, vectors.calls) == (18.0, 9)
     assert isnan(error.partial[100][0]), "it is not changed"
     # Nothing is missing any more, so nothing is sent.
     service.requests.clear()
@@ -512,17 +567,17 @@ def test_failures_between_texts_that_are_done_do_not_keep_resume_from_the_rest(
         number = int(texts[0])
         if number >= 5000 and expires:
             return fail(401, 10000)
-        return fail(400, 5006) if number < 5000 and number % 200 else None
+        return fail(500, 3043) if number < 5000 and number % 200 else None
 
     expires = True
     answer_with(service, refuse_every_other)
     texts = [str(number) for number in range(6000)]
     with pytest.raises(EmbeddingsError) as caught:
-        run_embed(caller, BASE, texts, concurrency=1)
+        run_embed(caller, BASE, texts, concurrency=1, max_retries=None)
     assert isinstance(caught.value.__cause__, AuthenticationError)
     expires, resume = False, caught.value.partial
     with pytest.raises(EmbeddingsError) as caught:
-        run_embed(caller, BASE, texts, concurrency=1, resume=resume)
+        run_embed(caller, BASE, texts, concurrency=1, resume=resume, max_retries=None)
     assert caught.value.missing == [number for number in range(5000) if number // 100 % 2]
 
 
@@ -535,10 +590,10 @@ def test_what_is_missing_is_what_the_partial_result_lacks_where_the_work_stops_a
         run_embed(caller, BASE, map(str, range(1000)))
     answer_with(service, lambda texts: fail(401, 10000))
     resume = caught.value.partial
-    with pytest.raises(EmbeddingsError, match=r"^200 of 1,000 texts") as caught:
+    with pytest.raises(EmbeddingsError, match=r"^2 of 1,000 texts") as caught:
         run_embed(caller, BASE, map(str, range(1000)), resume=resume, concurrency=1)
     lacking = [index for index, vector in enumerate(caught.value.partial) if isnan(vector[0])]
-    assert caught.value.missing == lacking == [*range(100, 200), *range(700, 800)]
+    assert caught.value.missing == lacking == [100, 700]
 
 
 @SYNC_AND_ASYNC
