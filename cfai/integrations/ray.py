@@ -1,7 +1,4 @@
-"""Ray Data: embeddings and answers for any number of rows, by many workers, at one rate that the cluster shares.
-
-A dataset goes in and one comes out, by its own `map_batches`; nothing is called until it is written. See docs/scale.md.
-"""
+"""Ray Data: embeddings and answers for any number of rows, by many workers, at one rate that the cluster shares."""
 
 from __future__ import annotations
 
@@ -9,26 +6,27 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from inspect import signature
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
-import cfai
-from cfai import Ai, BadRequestError, ConfigurationError, InputError, LimitError, PermissionDeniedError, models
+from cfai import Ai, CfaiError, ConfigurationError, Retry, models
+from cfai._client_options import CallOptions
 from cfai._credentials import Secret
 from cfai._lazy import explain_missing
-from cfai._pacing import exceeds_rate
+from cfai._pacing import compute_hold, exceeds_rate
 from cfai._response import concerns_all_calls
 from cfai._transport import compute_retry_pause
+from cfai.embeddings import concerns_inputs, read_rows
 from cfai.models.schemas import get_schema
 
 with explain_missing("cfai.integrations.ray", extra="ray"):
     pyarrow, ray = import_module("pyarrow"), import_module("ray")
 __all__ = ["embed", "run"]
 
-_RETRY = cfai.Retry(max_retries=8, base=1.0, cap=60.0)  # for some three minutes: nobody waits for a single row
+_RETRY = Retry(max_retries=8, base=1.0, cap=60.0)  # for some three minutes: nobody waits for a single row
 _ACTOR = {"namespace": "cfai", "lifetime": "detached", "max_restarts": -1, "max_task_retries": -1, "num_cpus": 0}
 _STAGE = {"batch_size": None, "batch_format": "pyarrow", "num_cpus": 0.25, "udf_modifying_row_count": False}
+_OPTIONS = frozenset(CallOptions.__annotations__) - {"max_retries"}
 Steps = tuple[Callable[[Any], Any], Callable[[Any], Any]]  # rows to inputs, and an output to a value for each row
 
 
@@ -77,8 +75,10 @@ class Worker:
         except Exception as error:  # of the caller's functions too: one odd row in a million is not to end the job
             if concerns_all_calls(error) or exceeds_rate(error) or isinstance(error, ray.exceptions.RayError):
                 raise
-            if len(rows) > 1 and isinstance(error, BadRequestError | PermissionDeniedError | InputError | LimitError):
+            if len(rows) > 1 and concerns_inputs(error):
                 return self._answer(rows[: len(rows) // 2]) + self._answer(rows[len(rows) // 2 :])
+            if isinstance(error, CfaiError) and error.meta and error.meta.cost is not None:
+                cost = error.meta.cost / len(rows)  # it cannot be read, and was billed
             return [(None, cost, f"{type(error).__name__}: {error}")] * len(rows)
 
     def _run(self, inputs: Any) -> Any:
@@ -88,13 +88,12 @@ class Worker:
             time.sleep(ray.get(self._rate.reserve.remote(self._pace, hold)))
             try:
                 return self._ai.run(inputs=inputs, max_retries=0, **self._options)
-            except cfai.CfaiError as error:
+            except CfaiError as error:
                 if exceeds_rate(error):  # it was not run, and all have to wait
-                    refusals, hold = refusals + 1, error.retry_after or 15.0
-                    pause = 0.0 if refusals < 20 and hold <= 600.0 else None
+                    hold = compute_hold(refusals := refusals + 1, error.retry_after)
+                    pause = None if hold is None else 0.0
                 else:
-                    attempts, hold = attempts + 1, 0.0
-                    pause = compute_retry_pause(_RETRY, attempts, error)
+                    pause, hold = compute_retry_pause(_RETRY, attempts := attempts + 1, error), 0.0
                 if pause is None:
                     raise
             time.sleep(pause)
@@ -109,8 +108,8 @@ def embed(dataset: Any, model: str, column: str, *, inputs: Mapping[str, Any] | 
     if entry is not None and entry.task != "Text Embeddings":
         raise ConfigurationError(f"`model` must be one that embeds texts, got {model} ({entry.task})")
     size = schema.parameters["text"].rules.get("maxItems", 100) if schema else 100
-    steps: Steps = lambda texts: {**(inputs or {}), "text": texts}, itemgetter("data")
-    return _map(dataset, model, column, size, steps, **options)
+    steps: Steps = lambda texts: {**(inputs or {}), "text": texts}, read_rows
+    return _map(dataset, model, column, size, steps, _OPTIONS, **options)
 
 
 def run(dataset: Any, model: str, make_inputs: Any, *, read: Any = attrgetter("text"), **options: Any) -> Any:
@@ -118,23 +117,24 @@ def run(dataset: Any, model: str, make_inputs: Any, *, read: Any = attrgetter("t
 
     - `make_inputs`: makes the inputs of `Ai.run` from a row, such as `lambda row: {"prompt": row["question"]}`.
     - `read`: makes the string from an output. By default its `text`.
-    - `workers`, `concurrency`: how many processes (2), and how many requests at a time each has (16).
-    - `requests_per_minute`: of the whole cluster; by default the catalogue's for this model.
+    - `workers` (2), `concurrency` (16): how many processes, and how many requests at a time each has;
+      `requests_per_minute`: of all together, by default the catalogue's for this model.
     - `make_ai`: makes a worker's client, in the worker. By default `Ai`, with the credentials of its environment.
-    - The other `options` are those of `Ai.run`.
+    - The other `options` are those of `Ai.run_many`, but for `max_retries`.
 
     A row that failed, after retries, has an `error`, and a cost if it was answered. What all rows would meet ends the
     job: credentials, account, model, quota; twenty refusals, or one for ten minutes. Raises `ConfigurationError`.
     """
     steps: Steps = lambda rows: make_inputs(rows[0]), lambda output: [str(read(output))]
-    return _map(dataset, model, None, 1, steps, **options)
+    return _map(dataset, model, None, 1, steps, _OPTIONS | {"fallback", "output_type", "output_retries"}, **options)
 
 
-def _map(dataset: Any, model: str, column: Any, size: int, steps: Steps, **options: Any) -> Any:
+def _map(dataset: Any, model: str, column: Any, size: int, steps: Steps, known: Any, **options: Any) -> Any:
     workers, concurrency = options.pop("workers", 2), options.pop("concurrency", 16)
     make_ai, entry = options.pop("make_ai", Ai), models.get(model) or models.Model(model, "")
     pace = options.pop("requests_per_minute", None) or entry.requests_per_minute or 0
-    signature(Ai.run).bind(None, model, {}, max_retries=0, **options)  # TypeError for what is no option
+    if unknown := options.keys() - known:
+        raise TypeError(f"got an unexpected keyword argument {min(unknown)!r}: {', '.join(sorted(known))} are options")
     if pace <= 0:
         raise ConfigurationError(f"`requests_per_minute` must be a positive number for {model}, got {pace}")
     if not callable(make_ai):

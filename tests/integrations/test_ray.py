@@ -167,12 +167,25 @@ def test_one_text_that_the_firewall_blocks_costs_the_others_nothing(stages: Any,
 
 
 def test_an_answer_that_lacks_vectors_is_an_error_of_its_rows(stages: Any, respx_mock: respx.MockRouter) -> None:
-    for name, result in {"short": {"data": [[1.0]]}, "none": {"data": []}, "other": {"name": "x"}}.items():
-        with row(name):
-            respx_mock.post(URL).mock(return_value=httpx.Response(200, json={"result": result, "success": True}))
+    bodies = [
+        json.dumps({"result": result, "success": True})
+        for result in (
+            {"data": [[1.0]]},
+            {"data": []},
+            {"name": "x"},
+            {"data": [[1.0], [1.0, 2.0]]},
+            {"data": [[1.0], ["x"]]},
+            {"data": [[1.0], [None]]},
+        )
+    ]
+    headers = {"content-type": "application/json", "cf-ai-neurons": "3"}
+    for body in (*bodies, '{"result":{"da'):
+        with row(body):
+            respx_mock.post(URL).mock(return_value=httpx.Response(200, text=body, headers=headers))
             done = stages.embed(Dataset(Table(text=["a", "b"])), SMALL, "text", make_ai=make_ai)
             assert done.embedding == [None, None]
             assert all(done.error)
+            assert sum(done.cost) == pytest.approx(3 * 0.011 / 1000), "it was billed"
     assert json.loads(respx_mock.calls[0].request.content) == {"text": ["a", "b"]}
 
 
@@ -221,7 +234,7 @@ def test_a_request_too_many_holds_all_and_never_fails_its_row(stages: Any, ray: 
     local.script(["rate-limited"] * 12, "rate-limited,retry-after=2", [503, "ok"])
     done = stages.run(Dataset(Table(text=["x"])), GLM, lambda row: {"prompt": row["text"]}, make_ai=local.ai)
     assert done.error == [None]
-    assert [hold for _, hold in ray.reserved] == [0.0, *[15.0] * 12, 2.0, 0.0]
+    assert [hold for _, hold in ray.reserved] == [0.0, 2.0, 4.0, 8.0, 16.0, 32.0, *[60.0] * 8, 0.0]
     assert {pace for pace, _ in ray.reserved} == {300}
 
 
@@ -287,6 +300,12 @@ def test_what_cannot_work_is_refused_before_anything_is_read(stages: Any, local:
     for option in ("num_cpu", "max_retries"):
         with row(option), pytest.raises(TypeError, match=option):
             run(**{option: 1})
+    for option in ("fallback", "output_type", "return_raw_response", "queue_request", "max_retries"):
+        with row(option), pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
+            stages.embed(dataset, SMALL, "text", make_ai=local.ai, **{option: 1})
+    for option in ("return_raw_response", "queue_request"):
+        with row(option), pytest.raises(TypeError, match=option):
+            run(**{option: True})
     assert local.requests == []
 
 
