@@ -199,7 +199,7 @@ def find_unsendable(value: Any, place: str, depth: int = 0) -> str | None:
     try:
         return find_unsendable(json_default(value), place, depth + 1)
     except TypeError as error:
-        return f"{place}: {type(value).__name__} cannot be sent as JSON {error}".rstrip()
+        return f"{place}: {type(value).__name__} cannot be sent as JSON: {error}".rstrip(": ")
 
 
 def _merge(fields: Any, others: Any) -> Any:

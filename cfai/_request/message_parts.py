@@ -64,12 +64,11 @@ def dump_model(model: Any, names: Collection[str], place: str) -> dict[str, Any]
         if sent_as in names and not is_left_out and any(is_medium(each) for each, _ in walk(value)):
             media[sent_as] = value
             held.add(name)
-    problem = ""
     try:
         return {**json_default(model, exclude=held), **media}
     except TypeError as error:
         problem = str(error)
-    raise InputError(f"{place}: {type(model).__name__} cannot be sent as JSON {problem}".rstrip())
+    raise InputError(f"{place}: {type(model).__name__} cannot be sent as JSON: {problem}")
 
 
 def _to_mapping(value: Any, place: str) -> Any:

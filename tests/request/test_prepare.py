@@ -165,7 +165,7 @@ def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> 
         ({"messages": [{"content": "a"}, {"content": b"b"}]}, r"inputs\['messages'\]\[1\]\['content'\]"),
         *(({"temperature": float(name)}, rf"inputs\['temperature'\]: {name}") for name in ("nan", "inf", "-inf")),
         ({"temperature": Scalar(float("nan"))}, r"inputs\['temperature'\]"),
-        ({"a": {"b": [object()]}}, r"inputs\['a'\]\['b'\]\[0\]: object"),
+        ({"a": {"b": [object()]}}, r"inputs\['a'\]\['b'\]\[0\]: object cannot be sent as JSON$"),
         ({"a": {1, 2}}, r"inputs\['a'\]: set"),
         ({"a": decimal.Decimal(1)}, r"inputs\['a'\]: Decimal"),
         ({"a": (1, object())}, r"inputs\['a'\]\[1\]"),
@@ -180,6 +180,8 @@ def test_what_json_cannot_hold_is_named_by_its_place_and_not_shown_in_full() -> 
         *(({"a": value}, "inputs") for value in (circular(), deep())),
         *(({"a": Odd(thing=thing)}, r"inputs\['a'\]") for thing in (object(), b"\xff", "half \ud83d")),
         *((Odd(thing=thing), "inputs") for thing in (object(), b"\xff", "half \ud83d")),
+        ({"a": Odd(thing=object())}, r"inputs\['a'\]: Odd cannot be sent as JSON: Unable"),
+        (Odd(thing=object()), "inputs: Odd cannot be sent as JSON: Unable"),
     ]
     for model, (inputs, place) in product((MODEL, OTHERS), rows):
         with row((model, place)), pytest.raises(InputError, match=f"^{place}") as caught:
