@@ -191,7 +191,7 @@ def _carry_images(adapted: dict[str, Any], model: str, known: frozenset[str] | N
     if has_parts and schema and "image_url" not in schema.parameters["messages"].type:
         raise _refuse(f"{model} takes an image as `image`, and not in messages")
     if image is not None and (known is None or "image" not in known):
-        messages = messages or [{"role": "user", "content": adapted.pop("prompt", "")}]
+        messages = messages or [{"role": "user", "content": adapted.pop("prompt", None)}]
         asked = [at for at, message in enumerate(messages) if is_mapping(message) and message.get("role") == "user"]
         if not asked:
             raise _refuse(f"{model} takes an image in a message of the user, of which the inputs have none")
@@ -320,18 +320,15 @@ def _convert_calls(messages: Iterable[Any]) -> list[Any]:
 
 def _asks_for_json(inputs: Mapping[str, Any]) -> bool:
     """Return True for inputs that ask for JSON, by a schema or by none."""
-    text = inputs.get("text")
-    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
-    return _find_envelope(inputs) is not None or (is_mapping(wanted) and wanted.get("type") == "json_object")
+    return _find_envelope(inputs) is not None or _find_format(inputs).get("type") == "json_object"
 
 
 def _find_envelope(inputs: Mapping[str, Any]) -> tuple[SchemaForm, Mapping[str, Any]] | None:
     """Return the form in which inputs have a JSON schema, and the schema in an envelope as it came; `None` without."""
     if is_mapping(schema := inputs.get("guided_json")):
         return "guided", {"schema": schema}
-    text = inputs.get("text")
-    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
-    if not is_mapping(wanted) or wanted.get("type") != "json_schema":
+    wanted = _find_format(inputs)
+    if wanted.get("type") != "json_schema":
         return None
     if is_mapping(wanted.get("schema")):
         return "responses", {name: value for name, value in wanted.items() if name != "type"}
@@ -339,6 +336,13 @@ def _find_envelope(inputs: Mapping[str, Any]) -> tuple[SchemaForm, Mapping[str, 
     if not is_mapping(rules):
         return None
     return ("envelope", rules) if is_mapping(rules.get("schema")) else ("bare", {"schema": rules})
+
+
+def _find_format(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what stands under `response_format`, or `text.format`; nothing without."""
+    text = inputs.get("text")
+    wanted = inputs.get("response_format") or (text.get("format") if is_mapping(text) else None)
+    return wanted if is_mapping(wanted) else {}
 
 
 # The calls.

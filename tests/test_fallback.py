@@ -241,6 +241,12 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
         ),
         ({"input": "x", "max_output_tokens": 9}, GLM, {"messages": [user], "max_tokens": 9}, ()),
         (
+            {"input": "x", "max_output_tokens": 9},
+            "@cf/openai/gpt-oss-120b",
+            {"input": "x", "max_output_tokens": 9},
+            (),
+        ),
+        (
             {"input": "x", "instructions": "Be brief."},
             LLAMA,
             {"messages": [{"role": "system", "content": "Be brief."}, user]},
@@ -395,6 +401,8 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
             (),
         ),
         ({"input": "x", "text": {"verbosity": "low"}}, GLM, {"messages": [user]}, ("text",)),
+        ({"input": "x", "text": {"format": {"type": "text"}}}, GLM, {"messages": [user]}, ()),
+        ({"input": "x", "text": {"format": None}}, GLM, {"messages": [user]}, ()),
         (
             {"input": "x", "text": {"format": {"type": "json_schema", **STRICT}}},
             GLM,
@@ -422,6 +430,13 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
         ({"prompt": "Hi"}, "@cf/deepgram/aura-1", {"text": "Hi"}, ()),
         ({"text": "Hi", "encoding": "mp3"}, "@cf/myshell-ai/melotts", {"prompt": "Hi"}, ("encoding",)),
         ({"prompt": "x", "image": b"png"}, GEMMA, {"messages": [seen("x")]}, ()),
+        ({"image": b"png"}, GEMMA, {"messages": [seen("x") | {"content": seen("x")["content"][1:]}]}, ()),
+        (
+            {"messages": [user | {"content": chat_parts[:1]}]},
+            LLAMA,
+            {"messages": [user | {"content": chat_parts[:1]}]},
+            (),
+        ),
         ({"messages": [seen("x")], "top_k": 9}, MISTRAL, {"messages": [seen("x")], "top_k": 9}, ()),
         (
             {"messages": [user, {"role": "assistant", "content": "y"}], "image": b"png"},
@@ -466,6 +481,12 @@ def test_a_model_that_cannot_be_asked_the_same_is_refused_before_anything_is_sen
         ),
         (GEMMA, {"prompt": "Hi"}, "@cf/cloudflare/clef-flash", "which is for decisions"),
         (VISION, {"prompt": "x", "image": b"png"}, LLAMA, "cannot see, and the inputs have an image"),
+        (
+            GEMMA,
+            {"messages": [seen("x") | {"content": [{"type": "input_image", "file_id": "f"}]}]},
+            LLAMA,
+            "cannot see",
+        ),
         (GEMMA, {"messages": [seen("x")]}, LLAMA, "cannot see"),
         (GEMMA, {"messages": [{"role": "user", "content": ["x", b"png"]}]}, GPT_OSS, "cannot see"),
         (GEMMA, {"messages": [seen("x")]}, VISION, "takes an image as `image`, and not in messages"),
@@ -556,15 +577,22 @@ def test_what_was_left_out_is_told(hasty: Caller, service: Service) -> None:
 def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
     hi: dict[str, Any] = {"prompt": "x"}
     any_json = {"prompt": "x", "response_format": {"type": "json_object"}}
+    any_text = {"input": "x", "text": {"format": {"type": "json_object"}}}
     json_mode = {"prompt": "x", "response_format": {"type": "json_schema", "json_schema": SCHEMA}}
     table: list[tuple[dict[str, Any], Any, dict[str, Any], type[Exception], str]] = [
         (hi, LLAMA, {}, ConfigurationError, r"must be a list of models, got str: write \['@cf/meta"),
-        (hi, 5, {}, ConfigurationError, "must be a list of models, got 5"),
+        (hi, 5, {}, ConfigurationError, "must be a list of models, got 5$"),
         (hi, [5], {}, ConfigurationError, "`model` must be a name"),
         (hi, ["@cf/../x"], {}, ConfigurationError, "is no model name"),
         (hi, [GLM], {}, ConfigurationError, "got @cf/zai-org/glm-4.7-flash twice"),
         (hi, [LLAMA, LLAMA], {}, ConfigurationError, "twice"),
-        (hi, ["@cf/lykon/dreamshaper-8-lcm"], {}, ConfigurationError, "same task.* is for Text-to-Image"),
+        (
+            hi,
+            ["@cf/lykon/dreamshaper-8-lcm"],
+            {},
+            ConfigurationError,
+            f"same task, got {GLM}, which is for Text Generation and @cf/lykon/.*, which is for Text-to-Image: leave",
+        ),
         (hi | {"lora": "mine"}, [LLAMA], {}, ConfigurationError, "a fine-tune is of one model"),
         (hi | {"raw": True}, [LLAMA], {}, ConfigurationError, "template of a `raw` prompt is of one"),
         (hi, [LLAMA], {"return_raw_response": True}, ConfigurationError, "`fallback` needs an answer"),
@@ -572,6 +600,15 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (hi, ["@cf/meta/llama-3.2-1b-instruct"], {"output_type": City}, InputError, "has no JSON mode"),
         (json_mode, ["@cf/meta/llama-3.2-1b-instruct"], {}, InputError, "has no JSON mode"),
         (any_json, ["@cf/meta/llama-3.2-1b-instruct"], {}, InputError, "has no JSON mode"),
+        (any_text, ["@cf/meta/llama-3.2-1b-instruct"], {}, InputError, "has no JSON mode"),
+        (
+            hi | {"image": iter([b"png"])},
+            [LLAMA],
+            {},
+            InputError,
+            r"^inputs\['image'\] must be what can be read again, where a call may be made again, got a stream: "
+            "pass a Path or bytes$",
+        ),
         (hi | {"stream": True}, [LLAMA], {"output_type": City}, InputError, "gives no JSON with a stream"),
     ]
     for inputs, fallback, options, kind, words in table:

@@ -317,7 +317,7 @@ def _find_near(name: str, names: Iterable[str]) -> str | None:
     longer = [each for fold, each in folded.items() if len(typed) >= _LEAST_LETTERS and fold.startswith(typed)]
     if typed in folded or len(longer) == 1:
         return folded.get(typed) or longer[0]
-    return next((folded[fold] for fold in difflib.get_close_matches(typed, folded, 1, cutoff=_LIKENESS)), None)
+    return next((folded[fold] for fold in difflib.get_close_matches(typed, folded, cutoff=_LIKENESS)), None)
 
 
 def _fold(name: str) -> str:

@@ -183,8 +183,6 @@ def _encode_field(model: str, name: str, value: Any, types: Mapping[str, str], s
         is_address = isinstance(value, str) and value.startswith(WEB)
         return cast("Any", value) if is_address else _encode_url(value, place, kind, sample_rate)
     medium = open_medium(value, place, kind, sample_rate)
-    if encoding == "base64" and isinstance(value, str) and not value.startswith("data:"):
-        return join_lines(value)
     if isinstance(value, list | tuple) and "array<number" in types[name]:
         return cast("Any", value)
     return medium.to_base64() if encoding == "base64" else [*medium.read()]

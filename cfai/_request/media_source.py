@@ -268,7 +268,7 @@ def _decode_base64(text: str, place: str) -> bytes:
     if len(text) > _MAX_NAME or not os.path.exists(text):
         with suppress(binascii.Error, ValueError):
             return b64decode(join_lines(text), validate=True)
-    raise InputError(f"{place} {_NOT_A_FILE}, got {describe(text[:40])}")
+    raise InputError(f"{place} {_NOT_A_FILE}, got {describe(text)}")
 
 
 def _decode_text(text: str, place: str) -> Medium:
@@ -283,7 +283,7 @@ def _decode_text(text: str, place: str) -> Medium:
         except binascii.Error:
             comma = ""
     if not comma:
-        raise InputError(f"{place}: a data: URL must be data:<type>;base64,<base64>, got {describe(text[:40])}")
+        raise InputError(f"{place}: a data: URL must be data:<type>;base64,<base64>, got {describe(text)}")
     return _from_bytes(content, place, media_type)
 
 
@@ -458,7 +458,6 @@ def _to_numpy(value: Any, place: str) -> Any:
         numpy = None
     if numpy is None:
         raise InputError(f"{place}: an array is read by numpy: pip install numpy")
-    problem = ""
     try:
         return numpy.asarray(value)
     except Exception as error:  # a tensor that lies on another device, or has a gradient

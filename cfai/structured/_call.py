@@ -56,7 +56,6 @@ class _StructuredCall:
         if _is_json_mode_failure(error) and self._retries_left:
             self._count_retry()
         elif self._unfit is None:
-            error.meta = self._add_up() if self._calls else None
             raise error
         else:
             if not was_sent(error):
