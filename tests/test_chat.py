@@ -650,6 +650,9 @@ def test_an_image_is_encoded_once_and_stays_when_its_file_is_gone(
     assert service.sent["messages"][0] == question == json.loads(talk.chat.to_json())["messages"][0]
     assert int(count_tokens(talk.chat.messages, model=SCOUT)) > 100
     assert fit_messages(talk.chat.messages, model=SCOUT).dropped == []
+    service.answers(service.events(*HELLO))
+    list(talk.stream("And this?", PNG))
+    assert [part["type"] for part in service.sent["messages"][-1]["content"]] == ["text", "image_url"]
 
 
 def test_images_come_in_every_form_that_messages_take(caller: Caller, service: Service, tmp_path: Path) -> None:
@@ -967,8 +970,11 @@ def test_a_model_that_takes_no_messages_is_refused_before_anything_is_sent(calle
                 Talk(caller, chat).send("Where?")
     assert service.requests == []
     service.answers(service.result({"caption": "A cat."}))
-    with pytest.raises(APIResponseValidationError, match="must answer with text"):
-        Talk(caller, caller.ai.chat(moondream, checks="off")).send("Where?")
+    talk = Talk(caller, caller.ai.chat(moondream, checks="off"))
+    for ask in (talk.send, talk.read):
+        with pytest.raises(APIResponseValidationError, match=f"{moondream} must answer with text .*, got ") as unread:
+            ask("Where?")
+        assert unread.value.model == moondream
 
 
 @SYNC_AND_ASYNC

@@ -86,6 +86,15 @@ class Lake(TypedDict):
     name: str
 
 
+class Anything:
+    """A class that pydantic does not know, of which it says so in several lines."""
+
+
+@dataclass
+class Holder:
+    anything: Anything
+
+
 class Question(BaseModel):
     prompt: str = "x"
     response_format: Any = City
@@ -132,7 +141,9 @@ def test_each_family_gets_the_schema_in_its_own_form(caller: Caller, service: Se
         (GPT_OSS, {"input": "x"}, {"text": {"format": {"type": "json_schema", **ENVELOPE}}}, responses(text)),
         ("@cf/swiss-ai/apertus-v1.5-8b", {"prompt": "x"}, BARE, native(text)),
         ("@cf/nobody/new", {"prompt": "x"}, BARE, native(text)),
+        ("@hf/nobody/new", {"prompt": "x"}, BARE, native(text)),
         ("openai/gpt-5", {"messages": messages}, WRAPPED, chat(text)),
+        ("openai/gpt-5", {"input": "x"}, {"text": {"format": {"type": "json_schema", **ENVELOPE}}}, responses(text)),
     ]
     for model, inputs, fields, answer in table:
         with row((model, inputs)):
@@ -160,6 +171,19 @@ def test_only_a_schema_without_optional_fields_is_strict() -> None:
     assert strict["additionalProperties"] is False
     assert strict["$defs"]["City"]["additionalProperties"] is False
     assert Shelf.model_json_schema()["$defs"]["City"] == SCHEMA, "the schema itself stays"
+    open_, closed = (
+        {"type": "object", "properties": {}},
+        {"type": "object", "properties": {}, "additionalProperties": False},
+    )
+    for make in (
+        lambda inner: {"type": "array", "items": inner},
+        lambda inner: {"anyOf": [{"const": 1}, {"enum": [2]}, inner]},
+        lambda inner: {"$defs": {"a": inner}, "type": "object", "properties": {}, "additionalProperties": False},
+    ):
+        assert make_strict(make(open_)) == make(closed)
+    for part in ({}, {"title": "anything"}, True, {"$ref": "#/$defs/a", "title": "x"}, {"oneOf": [{"const": 1}]}):
+        with row(part):
+            assert make_strict({"anyOf": [part]}) is None
     for loose in (Place, dict[str, int], Tree, tuple[int, str]):
         with row(loose):
             assert make_strict(OutputFormat.of(loose).schema) is None
@@ -193,6 +217,7 @@ def test_every_type_of_pydantic_is_taken_and_what_is_no_object_is_sent_inside_on
             schema = service.sent["response_format"]["json_schema"]
             assert schema["type"] == "object"
             assert ("value" in schema["properties"] if "properties" in schema else False) == ("value" in answer)
+            assert ("$defs" in schema) == ("$ref" in json.dumps(schema))
 
 
 def test_the_object_is_found_whatever_stands_around_it(caller: Caller, service: Service) -> None:
@@ -325,6 +350,9 @@ def test_an_answer_cut_at_its_limit_is_the_whole_text_or_nothing(caller: Caller,
             service.answers(service.result(cut))
             with pytest.raises(OutputValidationError, match="cut at max_tokens"):
                 caller.run(LLAMA, inputs, output_type=kind)
+    service.answers(stream_chat(service, [text], "length"))
+    with pytest.raises(OutputValidationError, match="cut at max_tokens"):
+        caller.run(GLM, inputs | {"stream": True}, output_type=City).result()
     for kind, whole in ((City, PARIS), (int, {"value": 12})):
         with row(whole):
             service.answers(service.result(chat(json.dumps(whole), "length")))
@@ -545,6 +573,8 @@ def test_without_retries_nothing_is_asked_again(caller: Caller, service: Service
     with pytest.raises(OutputValidationError, match="does not fit City: the answer: Invalid JSON"):
         caller.run(LLAMA, {"prompt": "x"}, output_type=City, output_retries=0)
     assert len(service.requests) == 1
+    with pytest.raises(OutputValidationError, match=r"does not fit list\[.*City\]: the answer: Invalid JSON"):
+        caller.run(LLAMA, {"prompt": "x"}, output_type=list[City], output_retries=0)
 
 
 def test_what_would_be_the_same_again_is_not_asked_again(caller: Caller, service: Service) -> None:
@@ -564,7 +594,13 @@ def test_what_would_be_the_same_again_is_not_asked_again(caller: Caller, service
             },
             "cut at max_output_tokens: pass a larger max_output_tokens",
         ),
-        (LLAMA, {"prompt": "x", "raw": True}, native("no"), "since only you know the template of a `raw` prompt"),
+        (
+            LLAMA,
+            {"prompt": "x", "raw": True},
+            native("no"),
+            r"\. What to do: ask again yourself, since only you know the template of a `raw` prompt, or leave out "
+            r"`raw`\. Its",
+        ),
     ]
     for model, inputs, answer, words in table:
         with row(words):
@@ -666,7 +702,7 @@ def test_an_answer_that_is_no_text_is_an_error(caller: Caller, service: Service)
     service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png"))
     with pytest.raises(OutputValidationError, match="answered Image, and no text that could hold City") as caught:
         caller.run(LLAMA, {"prompt": "x"}, output_type=City)
-    assert (caught.value.status_code, caught.value.meta.model) == (200, LLAMA)
+    assert (caught.value.model, caught.value.status_code, caught.value.meta.model) == (LLAMA, 200, LLAMA)
     image: Any = service.raw(b"\x89PNG\r\n\x1a\n", "image/png", cf_ai_neurons="5")
     service.answers(service.result(native("no"), cf_ai_neurons="2"), image)
     with pytest.raises(OutputValidationError, match="answered Image") as caught:
@@ -708,7 +744,13 @@ def test_a_class_under_response_format_means_the_same(caller: Caller, service: S
 def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
     hi: dict[str, Any] = {"prompt": "x"}
     table: list[tuple[str, dict[str, Any], dict[str, Any], type[Exception], str]] = [
-        (GLM, hi, {"output_type": City, "return_raw_response": True}, ConfigurationError, "leave out `return_raw_resp"),
+        (
+            GLM,
+            hi,
+            {"output_type": City, "return_raw_response": True},
+            ConfigurationError,
+            "^`output_type` needs an answer: leave out `return_raw_response` and `queue_request`$",
+        ),
         (GLM, hi, {"output_type": City, "queue_request": True}, ConfigurationError, "leave out `return_raw_response`"),
         (GLM, hi | {"response_format": {"type": "text"}}, {"output_type": City}, ConfigurationError, "`response_forma"),
         (GLM, hi | {"response_format": City}, {"output_type": City}, ConfigurationError, "are one"),
@@ -732,7 +774,13 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
             ConfigurationError,
             r"got list\[.*City\]: pass it as `output_type`",
         ),
-        (GLM, Question(), {}, ConfigurationError, "must stand in a dict: pass it as `output_type`"),  # type: ignore[list-item]
+        (
+            GLM,
+            Question(),  # type: ignore[list-item]
+            {},
+            ConfigurationError,
+            "^a class under `response_format` must stand in a dict: pass it as `output_type`$",
+        ),
         (LLAMA, hi | BARE | {"stream": True}, {}, InputError, "must not ask for JSON with a stream"),
         (GLM, hi, {"output_type": "City"}, ConfigurationError, "`output_type` must be a type such as"),
         (GLM, hi, {"output_type": City(**PARIS)}, ConfigurationError, "`output_type` must be a type such as"),
@@ -741,7 +789,15 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
             for function in (open, len, lambda: 1, partial(int, "7"), "x".join)
         ),
         (GLM, hi, {"output_type": list["City | Nobody"]}, ConfigurationError, "`output_type` must be a type such as"),  # type: ignore[name-defined]  # noqa: F821
-        (LLAMA, hi | {"stream": True}, {"output_type": City}, InputError, "5023.* Leave out `stream`, or take a chat"),
+        (GLM, hi, {"output_type": Holder}, ConfigurationError, r"such as [^:]*, got Holder: [^\n]*$"),
+        (
+            LLAMA,
+            hi | {"stream": True},
+            {"output_type": City},
+            InputError,
+            f"^{LLAMA} gives no JSON with a stream .code 5023., and got a schema and `stream`. Leave out `stream`, or "
+            "take a chat model such as @cf/.*, or pass checks='warn' to send it all the same$",
+        ),
         (GPT_OSS, hi | {"stream": True}, {"output_type": City}, InputError, "gives no JSON with a stream"),
         ("@cf/meta/llama-3.2-1b-instruct", hi, {"output_type": City}, InputError, "has no JSON mode.* Take @cf/meta/"),
         ("@cf/meta/llama-guard-3-8b", {"messages": []}, {"output_type": City}, InputError, "has no JSON mode"),
@@ -797,6 +853,9 @@ def test_a_model_that_is_suggested_has_json_mode() -> None:
                 ai.run(name, {"messages": [{"role": "user", "content": "x"}]}, output_type=City)
             named = [each for each in models.catalogue() if f" {each} " in str(caught.value).replace(",", " ")]
             assert any(find_form(each, {}) for each in named), str(caught.value)
+    with Emulator() as emulator, emulator.ai() as ai, pytest.raises(InputError) as caught:
+        ai.run(LLAMA, {"prompt": "x", "stream": True}, output_type=City)
+    assert find_form(str(caught.value).partition("such as ")[2].partition(",")[0], {}) == "envelope"
 
 
 def test_every_live_model_with_json_mode_gives_an_object_in_the_emulator() -> None:
@@ -919,7 +978,10 @@ def test_partials_follow_the_last_object_that_began(caller: Caller, service: Ser
 def test_a_stream_whose_answer_does_not_fit_raises_at_its_end_and_is_not_asked_again(
     caller: Caller, service: Service
 ) -> None:
-    for finish_reason, words in (("stop", "call it without `stream`"), ("length", "pass a larger max_tokens")):
+    for finish_reason, words in (
+        ("stop", r"\. What to do: call it without `stream`, which asks again\. Its"),
+        ("length", r"\. What to do: it was cut at max_tokens: pass a larger max_tokens\. Its"),
+    ):
         with row(finish_reason):
             service.forget()
             service.answers(stream_chat(service, ['{"name": "Paris"'], finish_reason))

@@ -225,12 +225,25 @@ def test_a_query_counts_beside_each_text_that_is_ranked() -> None:
     assert all_of_them == pytest.approx(50 * one)
 
 
+def test_an_instruction_counts_beside_each_text_that_is_embedded() -> None:
+    model, instruction = "@cf/qwen/qwen3-embedding-0.6b", "word " * 100
+    texts = {"queries": ["a"] * 3, "documents": ["b"]}
+    entry, bare = models.catalogue()[model], estimate_max_cost(model, texts)
+    more = entry.estimate_token_cost(4 * tokens.count_tokens(instruction, model=model).upper)
+    assert bare is not None
+    assert more is not None
+    assert estimate_max_cost(model, {**texts, "instruction": instruction}) == pytest.approx(bare + more)
+
+
 def test_each_question_to_clef_counts_with_the_whole_state() -> None:
     model, question = "@cf/cloudflare/clef", {"type": "noul", "instructions": "Is it?"}
     state = {"notes": ["word " * 500]}
     one = estimate_max_cost(model, {"state": state, "questions": {"a": question}}) or 0
     two = estimate_max_cost(model, {"state": state, "questions": {"a": question, "b": question}}) or 0
     assert two > 2 * one > 0
+    words = models.catalogue()[model].estimate_token_cost(tokens.count_tokens("word " * 500, model=model).upper)
+    assert words is not None
+    assert one > words
     omni = {"state": "x", "questions": {"a": question}, "audio": ["data:audio/wav;base64,AAAA"]}
     assert estimate_max_cost("@cf/cloudflare/clef-omni", omni) is None
 

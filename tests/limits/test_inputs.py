@@ -58,6 +58,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     (BGE_M3, {"query": "Hello"}, "`contexts` or `text` must be given for @cf/baai/bge-m3, got `query`."),
     (RERANKER, {"query": "Hello"}, "`contexts` must be given for @cf/baai/bge-reranker-base, got `query`."),
+    (RERANKER, {}, "`query` and `contexts` must be given for @cf/baai/bge-reranker-base, got no inputs."),
     (M2M, {"text": "Hello"}, "`target_lang` must be given for @cf/meta/m2m100-1.2b, got `text`."),
     ("@cf/deepgram/nova-3", {"language": "en"}, "`audio` must be given for @cf/deepgram/nova-3, got `language`."),
     ("@cf/pipecat-ai/smart-turn-v2", {}, "`audio` must be given for @cf/pipecat-ai/smart-turn-v2, got no inputs."),
@@ -271,8 +272,9 @@ def test_what_is_likely_to_be_ignored_is_sent_with_a_warning(caller: Caller, ser
 
 def test_strict_checks_refuse_what_is_likely_to_be_ignored(caller: Caller, service: Service) -> None:
     for model, inputs, message in IGNORED:
-        with row((model, inputs)), pytest.raises(InputError, match=re.escape(message)):
+        with row((model, inputs)), pytest.raises(InputError, match=re.escape(message)) as caught:
             caller.run(model, inputs, checks="strict")
+        assert caught.value.model == model
     assert not service.requests
 
 
@@ -323,6 +325,7 @@ def test_more_texts_than_one_call_takes_are_a_limit(caller: Caller, service: Ser
                 caller.run(model, inputs)
             error = caught.value
             assert (error.field, error.limit, error.limit_kind, error.source) == (field, most, "items", "local")
+            assert error.limit_source == "Workers AI model schema, maxItems, 2025-02/2026-10"
             assert error.value > most
             with told() as warned:
                 caller.run(model, inputs, checks="warn", queue_request="requests" in inputs)

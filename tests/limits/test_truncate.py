@@ -120,6 +120,7 @@ def test_words_stay_whole_unless_a_fifth_were_lost() -> None:
     four = "one two three four"
     rows: list[tuple[str, int, Side, str]] = [
         (four, 2, "end", "one two"),
+        (four, 1, "end", "one"),
         (four, 2, "start", "three four"),
         (four, 2, "middle", "one four"),
         (four, 3, "middle", "one two four"),

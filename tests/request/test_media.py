@@ -21,6 +21,7 @@ from email import message_from_bytes
 from email.policy import HTTP
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import anyio
 import anyio.lowlevel
@@ -241,6 +242,7 @@ def test_what_is_encoded_already_stays_and_is_encoded_as_the_model_wants_it(call
         (MOONDREAM, text, PNG_URL),
         (MOONDREAM, [*PNG], PNG_URL),
         (MOONDREAM, "data:,abc", "data:,abc"),
+        (RESNET, "data:,a,b", [*b"a,b"]),
     ):
         with row((model, str(image)[:20])):
             caller.run(model, {"image": image, "stream": False}, checks="off")  # without a prompt
@@ -382,13 +384,15 @@ def test_every_kind_of_source_gives_the_same_sound(caller: Caller, service: Serv
 def test_a_pydantic_model_may_have_media_in_its_fields(caller: Caller, service: Service, sound: Path) -> None:
     class Speech(BaseModel):
         audio: Any
-        language: str | None = None
+        language: Any = None
         task: str = "transcribe"
 
     service.answers(service.result({"text": "x"}))
     for audio in (sound, WAV, b64encode(WAV).decode()):
         caller.run(TURBO, Speech(audio=audio))
         assert service.sent == {"audio": b64encode(WAV).decode(), "task": "transcribe"}
+    with pytest.raises(InputError, match=r"^inputs: Speech cannot be sent as JSON: Unable to"):
+        caller.run(TURBO, Speech(audio=WAV, language=object()))
     caller.run(FLUX, type("Prompt", (BaseModel,), {"__annotations__": {"prompt": str}})(prompt="x"))
     assert read_form(service.request) == [("prompt", None, None, b"x")]
 
@@ -521,6 +525,10 @@ def test_the_media_type_is_read_from_the_bytes_then_the_name_and_a_container_is_
             with path.open("rb") as file:
                 caller.run(NOVA, {"audio": file})
             assert service.request.headers["content-type"] == expected
+            pipe: Any = Pipe(content)
+            pipe.name = name
+            caller.run(NOVA, {"audio": pipe})
+            assert service.request.headers["content-type"] == expected
     caller.run(NOVA, {"audio": {"body": WAV, "contentType": "audio/l16; rate=8000"}})
     assert service.request.headers["content-type"] == "audio/l16; rate=8000"
     caller.run(OMNI, {**CLEF, "videos": [webm, mp4], "audio": [webm]})
@@ -554,8 +562,14 @@ def test_a_form_may_be_passed_as_in_a_worker(caller: Caller, service: Service, p
             assert service.request.headers["content-type"] == declared
             assert service.request.content.startswith(b"--abc\r\n")
             assert read_form(service.request)[2] == ("input_image_0", "input_image_0.png", "image/png", PNG)
-        caller.run(model, {"multipart": {"body": fields}})
-        assert [part[0] for part in read_form(service.request)] == ["prompt", "steps", "input_image_0"]
+        caller.run(model, {"multipart": {"body": {**fields, "photo": PNG, "voice": WAV}}})
+        assert [part[:3] for part in read_form(service.request)] == [
+            ("prompt", None, None),
+            ("steps", None, None),
+            ("input_image_0", "input_image_0.png", "image/png"),
+            ("photo", "photo.png", "image/png"),
+            ("voice", "voice.wav", "audio/wav"),
+        ]
     caller.run(FLUX, {"multipart": {"body": form, "contentType": declared}, "user": "a b"})
     assert service.url.endswith("?user=a%20b")
 
@@ -636,9 +650,13 @@ def test_what_is_no_medium_is_refused_by_its_name_and_never_shown(
             ),
             ("file:///tmp/a.wav", r"pass Path\('…'\)"),
             ("https://a.b/c.wav?key=secret-words", "takes no address on the web: download the file"),
-            ("data:audio/wav;base64,@@@", "a data: URL must be"),
+            ("data:audio/wav;base64,@@@", "a data: URL must be data:<type>;base64,<base64>, got str$"),
             ("data:nothing", "a data: URL must be"),
-            ([[1, 2], [3]], "integers from 0 to 255, not pixels or samples"),
+            (
+                [[1, 2], [3]],
+                r"^inputs\['audio'\] must be the bytes of a file as integers from 0 to 255, not pixels or samples: "
+                "pass a Path, bytes, or an array of numpy$",
+            ),
             ([0.5, -0.5], "integers from 0 to 255"),
             ([1, 256], "integers from 0 to 255"),
             (5, "must be bytes, a Path, an open binary file or base64 text, got 5"),
@@ -692,7 +710,11 @@ def test_arrays_of_another_shape_or_type_are_refused(caller: Caller, service: Se
         ({"audio": np.zeros((9, 2), "float32"), "sample_rate": 8000}, r"mono array .* got float32 of shape \(9, 2\)"),
         ({"audio": np.zeros(9), "sample_rate": 8000}, "of float32 or int16, got float64"),
         ({"audio": np.zeros(9, "int32"), "sample_rate": 8000}, "of float32 or int16, got int32"),
-        ({"audio": np.zeros(9, "float32")}, "there must be `sample_rate`.*got None"),
+        (
+            {"audio": np.zeros(9, "float32")},
+            r"^inputs\['audio'\]: beside an array there must be `sample_rate`, the samples a second such as 16000, "
+            "got None$",
+        ),
         ({"audio": np.zeros(9, "float32"), "sample_rate": 8000.0}, "`sample_rate` must be an integer, .* got 8000.0"),
         *(
             ({"audio": np.zeros(9, "int16"), "sample_rate": rate}, "`sample_rate`")
@@ -726,8 +748,10 @@ def test_a_picture_that_pillow_cannot_read_is_refused(caller: Caller, service: S
     cut = PIL.Image.open(io.BytesIO(encode_image(size=(300, 300))[:-200]))
     with PIL.Image.open(io.BytesIO(PNG)) as closed:
         pass
-    for image in (cut, closed):
-        with pytest.raises(InputError, match=r"inputs\['image'\]: Pillow cannot write this image"):
+    silent: Any = PIL.Image.open(io.BytesIO(JPEG))
+    silent.save = Mock(side_effect=EOFError)
+    for image, problem in ((cut, "truncated"), (closed, "off: "), (silent, "off: EOFError$")):
+        with row(problem), pytest.raises(InputError, match=rf"\['image'\]: Pillow cannot write this image.*{problem}"):
             caller.run(RESNET, {"image": image})
 
 
@@ -747,7 +771,12 @@ def test_media_that_a_model_does_not_take_are_refused_with_what_it_takes(
             {"text": "x", "image": np.zeros((2, 2), "uint8")},
             "ndarray cannot be .*it takes media in: nothing",
         ),
-        (UNKNOWN, {"audio": sound}, "whose schema is not known: pass base64 text or a list of integers"),
+        (
+            UNKNOWN,
+            {"audio": sound},
+            rf"^inputs\['audio'\]: PosixPath cannot be encoded for {UNKNOWN}, whose schema is not known: pass base64 "
+            r"text or a list of integers, as it asks, or \{'body': …, 'contentType': …\} to send it as the whole body$",
+        ),
         (UNKNOWN, {"images": [PNG]}, "cannot be encoded"),
         (OTHERS, {"image": PNG}, "cannot be encoded"),
         (INPAINTING, {"mask": WAV}, r"inputs\['mask'\] must be an image, got audio/wav"),
@@ -760,7 +789,7 @@ def test_media_that_a_model_does_not_take_are_refused_with_what_it_takes(
             (
                 FLUX,
                 {"prompt": "x", name: image},
-                rf"^inputs\['{name}'\]: .* takes pictures as 'input_image_0' to 'input_image_3'",
+                rf"^inputs\['{name}'\]: {FLUX} takes pictures as 'input_image_0' to 'input_image_3' alone, got",
             )
             for name in ("image", "input_image", "input_image_7", "images", "image_b64", "photo")
             for image in (picture, PNG, {"body": picture})

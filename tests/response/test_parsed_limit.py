@@ -118,6 +118,7 @@ LIKELY = [
     ("This model's maximum context length is 512 tokens. However, you requested 600 tokens in the input for "
      "embedding generation. Please reduce the length of the input.", ParsedLimit("input", "model", 512, 600)),
     ("`inputs` must have less than 512 tokens. Given: 600", ParsedLimit("input", "model", 512, 600)),
+    ("`inputs` must have less than 512 tokens. Given: 512", ParsedLimit("input", "model", 512, 512)),
     ("Invalid 'input': maximum input length is 8192 tokens.", ParsedLimit("input", "model", 8192)),
     ("Input is too long: it may have a maximum of 512 tokens.", ParsedLimit("input", "model", 512)),
     ("The input is too long (600 tokens): the maximum is 512 tokens.", ParsedLimit("input", "model", 512, 600)),

@@ -146,6 +146,12 @@ PAGES: list[tuple[str, dict[str, Any], str, str]] = [
         "schema",
     ),
     (
+        "required properties at '/' are 'model,state,questions'",
+        {"prompt": "hi"},
+        "`model`, `state` and `questions` are missing; what came is `prompt`",
+        "schema",
+    ),
+    (
         TEXT_OR_BATCH,
         {"prompt": "hi"},
         "`text` is missing; what came is `prompt`",

@@ -12,7 +12,7 @@ import pytest
 
 from cfai import Ai, AsyncToolsStream, CfaiError, StreamTruncatedError, ToolLoopError, ToolsStream
 from tests.bodies import DONE, USAGE, chat, event, native
-from tests.conftest import ACCOUNT, ASYNC, SYNC_AND_ASYNC, TOKEN, Caller, Service, row
+from tests.conftest import ACCOUNT, ASYNC, SYNC_AND_ASYNC, TOKEN, Caller, Service, row, stream_of
 from tests.tools.calling import GLM, LLAMA, PROMPT, get_weather, run_with_tools
 
 STREAMED = PROMPT | {"stream": True}
@@ -129,6 +129,16 @@ def test_the_first_call_is_refused_at_once(caller: Caller, service: Service) -> 
     service.answers(service.error(400, 5006))
     with pytest.raises(CfaiError):
         run_with_tools(caller, GLM, STREAMED, tools=[get_weather])
+
+
+@ASYNC
+def test_the_result_of_a_stream_is_there_without_await_once_it_was_read(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*ANSWERS))
+    stream = run_with_tools(caller, GLM, STREAMED, tools=[get_weather])
+    unread: Any = stream_of(stream)
+    with pytest.raises(StreamTruncatedError, match=r"^the stream has not been read to its end"):
+        unread.result()
+    assert stream.result().text == unread.result().text == "It is mild."
 
 
 @ASYNC
