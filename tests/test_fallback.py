@@ -488,6 +488,7 @@ def test_a_model_that_cannot_be_asked_the_same_is_refused_before_anything_is_sen
             "cannot see",
         ),
         (GEMMA, {"messages": [seen("x")]}, LLAMA, "cannot see"),
+        (GEMMA, {"messages": [{"role": "user", "content": "data:image/png;base64,AA=="}]}, LLAMA, "cannot see"),
         (GEMMA, {"messages": [{"role": "user", "content": ["x", b"png"]}]}, GPT_OSS, "cannot see"),
         (GEMMA, {"messages": [seen("x")]}, VISION, "takes an image as `image`, and not in messages"),
         (VISION, {"messages": [{"role": "system", "content": "x"}], "image": b"png"}, GEMMA, "message of the user"),
