@@ -1,7 +1,7 @@
 """What README says of other clients, tried once more: `python -m pytest .ci/comparison.py`.
 
-Each client has a virtual environment of its own, and asks an emulator on which things go wrong. What a program prints is
-the text that it got, or the name of the error; what the emulator counts is how often it asked.
+Each client has a virtual environment of its own, and asks an emulator on which things go wrong. What a program prints
+is the length of the text that it got, or the name of the error; what the emulator counts is how often it asked.
 """
 
 from __future__ import annotations
