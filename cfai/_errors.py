@@ -37,6 +37,7 @@ catch by its name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -49,8 +50,17 @@ DONE_EVENT = b"data: [DONE]\n\n"
 """The event that ends a stream for a browser: without it, an `EventSource` would connect again, and pay again."""
 
 
+_NOT_SET_UP = "This service is not set up correctly. Please tell whoever runs it."
+_NOT_TAKEN = "The model cannot take this message. Change it, or choose another model."
+_TOO_LATE = "The answer took too long. Try again, or ask for something shorter."
+_BROKE_OFF = "The answer broke off. Please ask again."
+
+
 class CfaiError(Exception):
     """The base of everything that cfai raises."""
+
+    _user_message = "Something went wrong. Please try again."
+    """The `user_message` of the class, with `{when}` for the wait that the service asks for."""
 
     def __init__(
         self,
@@ -89,9 +99,21 @@ class CfaiError(Exception):
         """The facts of an answer that may have been billed, though it could not be used; with `output_type`, of all
         answers that did not fit, with their usage and cost together. `None` if there was none."""
 
+    @property
+    def user_message(self) -> str:
+        """One or two plain sentences for the person in front of a page, who can change neither program nor account.
+
+        They are the same for all errors of a class, but for the wait that the service asks for: nothing of the request,
+        the answer or the account is in them. The error's own message is for whoever reads the log.
+        """
+        return self._user_message.format(when=_describe_wait(self.retry_after))
+
     def to_event_stream(self) -> bytes:
-        """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`."""
-        body = to_compact_json({"code": self.code, "message": str(self)})
+        """Return the error for a browser: an event named `error`, with `code` and `user_message`, then `[DONE]`.
+
+        In the event it is called `message`. The error's own message is not for everyone who opens the page.
+        """
+        body = to_compact_json({"code": self.code, "message": self.user_message})
         return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n" + DONE_EVENT
 
     @classmethod
@@ -104,13 +126,19 @@ class CfaiError(Exception):
 class ConfigurationError(CfaiError, ValueError):
     """An option of `Ai`, or of a call, cannot work."""
 
+    _user_message = _NOT_SET_UP
+
 
 class InputError(CfaiError, TypeError):
     """The inputs hold what JSON cannot, or what the model is sure to refuse. The message names it; nothing was sent."""
 
+    _user_message = _NOT_TAKEN
+
 
 class LimitError(CfaiError, ValueError):
     """The inputs are over a limit of the model: cfai found it before anything was sent, or the service refused them."""
+
+    _user_message = "This is more than the model takes. Shorten it, and try again."
 
     def __init__(
         self,
@@ -160,9 +188,13 @@ class LimitError(CfaiError, ValueError):
 class SequenceLengthError(LimitError):
     """More output tokens are asked for than the model gives."""
 
+    _user_message = "The model cannot write so long an answer. Ask for a shorter one."
+
 
 class ContextLengthError(LimitError):
     """The input, or input and output together, does not fit the model's context."""
+
+    _user_message = "This is too long for the model. Shorten it, or start a new conversation."
 
 
 class ToolLoopError(CfaiError):
@@ -171,12 +203,16 @@ class ToolLoopError(CfaiError):
     `.steps` has all that was done. The calls of the last step's answer were not made.
     """
 
+    _user_message = "The model came to no answer. Ask again in other words."
+
 
 class APIConnectionError(CfaiError):
     """No answer came: the connection could not be made, or broke first.
 
     The reason is in the message, and in `__cause__` unless that holds credentials.
     """
+
+    _user_message = "The service cannot be reached. Try again {when}."
 
     def __init__(self, message: str, *, retryable: bool = True, **answer: Any) -> None:
         super().__init__(message, retryable=retryable, **answer)
@@ -185,9 +221,13 @@ class APIConnectionError(CfaiError):
 class APITimeoutError(APIConnectionError):
     """No answer came in time. A request that had been sent may have been run and billed: then `retryable` is false."""
 
+    _user_message = _TOO_LATE
+
 
 class InferenceUpstreamError(CfaiError):
     """The service answered with an error."""
+
+    _user_message = "The service could not answer. Try again {when}."
 
     def __init__(self, message: str, *, name: str = "", retryable: bool = False, **answer: Any) -> None:
         super().__init__(message, retryable=retryable, **answer)
@@ -202,6 +242,8 @@ APIStatusError = InferenceUpstreamError
 class BadRequestError(InferenceUpstreamError):
     """The service refused the request as it was: 400, 405, 413, 422 and any other 4xx without a class of its own."""
 
+    _user_message = _NOT_TAKEN
+
 
 class RefusedSequenceLengthError(SequenceLengthError, BadRequestError):
     """The service refused the output asked for: a `SequenceLengthError` with its status, code and body."""
@@ -214,13 +256,19 @@ class RefusedContextLengthError(ContextLengthError, BadRequestError):
 class AuthenticationError(InferenceUpstreamError):
     """The token is missing, wrong or expired: 401, or code 10000."""
 
+    _user_message = _NOT_SET_UP
+
 
 class PermissionDeniedError(InferenceUpstreamError):
     """The token, the account or its plan does not allow this call: 403."""
 
+    _user_message = "This service may not use the model. Choose another one, or tell whoever runs the service."
+
 
 class NotFoundError(InferenceUpstreamError):
     """There is no such model or account: 404, or codes 5007 and 3042."""
+
+    _user_message = "This model is not available. Choose another one."
 
 
 class RequestTimeoutError(InferenceUpstreamError, APITimeoutError):
@@ -229,21 +277,31 @@ class RequestTimeoutError(InferenceUpstreamError, APITimeoutError):
     It may have been billed, so it is not sent again.
     """
 
+    _user_message = _TOO_LATE
+
 
 class RateLimitError(InferenceUpstreamError):
     """Too many requests in a minute: 429."""
+
+    _user_message = "Too much is being asked just now. Try again {when}."
 
 
 class QuotaExceededError(RateLimitError):
     """The daily free allocation (codes 3036 and 4006) or the gateway's balance (402) is used up. Never retried."""
 
+    _user_message = "This service has used up what it may spend for now. Please come back later."
+
 
 class CapacityError(RateLimitError):
     """The model is busy: code 3040."""
 
+    _user_message = "The model is busy. Try again {when}, or choose another one."
+
 
 class AiInternalError(InferenceUpstreamError):
     """The fault is on the service's side."""
+
+    _user_message = "The service has trouble answering. Try again {when}."
 
 
 class InternalServerError(AiInternalError):
@@ -253,13 +311,19 @@ class InternalServerError(AiInternalError):
 class APIResponseValidationError(AiInternalError):
     """The service said 2xx, and sent something that cannot be read. It may have been billed, and is not sent again."""
 
+    _user_message = "The answer could not be read. Please try again."
+
 
 class BrokenResponseError(APIResponseValidationError, APIConnectionError):
     """The connection broke while an answer came: an `APIResponseValidationError` whose `.body` is what had come."""
 
+    _user_message = _BROKE_OFF
+
 
 class OutputValidationError(CfaiError, ValueError):
     """An answer does not fit `output_type`, nor did those that were asked for in its place. It was billed."""
+
+    _user_message = "The answer was not in the form that is needed. Please try again."
 
     def __init__(
         self,
@@ -282,6 +346,8 @@ class OutputValidationError(CfaiError, ValueError):
 class EmbeddingsError(CfaiError):
     """Some of many texts were embedded, others were not. The reason is in `__cause__`, its facts are here too."""
 
+    _user_message = "Some of the texts could not be read by the model. Please try again."
+
     def __init__(self, message: str, *, partial: Any = None, missing: Sequence[int] = (), **answer: Any) -> None:
         super().__init__(message, **answer)
         self.partial = partial
@@ -292,6 +358,8 @@ class EmbeddingsError(CfaiError):
 
 class StreamError(CfaiError):
     """The service reported an error after the stream had begun, or sent an event that is no JSON."""
+
+    _user_message = _BROKE_OFF
 
     def __init__(self, message: str, *, partial: str = "", retryable: bool = False, **event: Any) -> None:
         super().__init__(message, retryable=retryable, **event)
@@ -315,3 +383,19 @@ class StreamTruncatedError(StreamError):
 
 class StreamTimeoutError(StreamTruncatedError, APITimeoutError):
     """The stream was silent for too long, or the total timeout passed. `.partial` is not the whole answer."""
+
+    _user_message = "The answer stopped coming. Please ask again."
+
+
+def _describe_wait(seconds: float | None) -> str:
+    """Return when to try again, in words: `in a moment` where nobody knows.
+
+    >>> _describe_wait(None), _describe_wait(20), _describe_wait(200), _describe_wait(7201)
+    ('in a moment', 'in 20 seconds', 'in 4 minutes', 'in 3 hours')
+    """
+    if not seconds or seconds <= 1:
+        return "in a moment"
+    for length, unit in ((1, "seconds"), (60, "minutes"), (3600, "hours")):
+        if seconds <= 90 * length:
+            return f"in {math.ceil(seconds / length)} {unit}"
+    return "later"
