@@ -108,6 +108,12 @@ class CfaiError(Exception):
         """
         return self._user_message.format(when=_describe_wait(self.retry_after))
 
+    def _render_traceback_(self) -> list[str]:
+        """Show the error in a notebook and in IPython, which call this: in a few lines, the whole traceback folded."""
+        from cfai._display import render_error  # not sooner: nothing else needs it
+
+        return render_error(self)
+
     def to_event_stream(self) -> bytes:
         """Return the error for a browser: an event named `error`, with `code` and `user_message`, then `[DONE]`.
 

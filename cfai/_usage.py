@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from cfai._repr import short_repr
 from cfai.types import Meta
 
 MOST_WAITING = 200
@@ -50,7 +51,9 @@ class ClientUsage(ModelUsage):
     `print` shows it as a table, a line a model.
     """
 
-    by_model: dict[str, ModelUsage] = field(default_factory=dict[str, ModelUsage])
+    __repr__ = short_repr
+
+    by_model: dict[str, ModelUsage] = field(default_factory=dict[str, ModelUsage], repr=False)
     """The same by the model that was called."""
 
     def __str__(self) -> str:
@@ -60,12 +63,11 @@ class ClientUsage(ModelUsage):
         return "\n".join([*lines, *self._list_notes()])
 
     def _repr_html_(self) -> str:
-        from html import escape  # not sooner: it loads a table of all entities
+        from cfai._display import render_facts, render_table
 
-        head, *rows = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in self._list_rows()]
-        head = head.replace("<td", "<th").replace("</td", "</th")
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self._list_notes())
-        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>{notes}"
+        headings, *rows = self._list_rows()
+        table = render_table(headings, rows, numbers=range(1, len(headings)), unbroken=[0])
+        return table + render_facts(" ".join(self._list_notes()))
 
     def _list_rows(self) -> list[tuple[str, ...]]:
         """Return the headings, a row a model, the most costly first, and one for all together."""

@@ -555,6 +555,19 @@ class ChatStream(_StreamState, Generic[AnswerT]):
             turn.add_token(token, self._stream.meta)
         return token
 
+    def __repr__(self) -> str:
+        return f"<ChatStream of {self._chat.model[:100]}: iterate it, or take .result()>"
+
+    def _describe_growth(self) -> tuple[str, str]:
+        """Return the text and the reasoning so far, for a notebook."""
+        return self.text, self._stream.reasoning
+
+    def _ipython_display_(self) -> None:
+        """Read it, and show it while it comes, where it is the value of a cell."""
+        from cfai._display import show_stream
+
+        show_stream(self)
+
     def __enter__(self) -> Self:
         return self
 
@@ -652,6 +665,19 @@ class AsyncChatStream(_StreamState, Generic[AnswerT]):
         else:
             turn.add_token(token, self._stream.meta)
         return token
+
+    def __repr__(self) -> str:
+        return f"<AsyncChatStream of {self._chat.model[:100]}: `async for token in …`, or await .aresult()>"
+
+    def _describe_growth(self) -> tuple[str, str]:
+        """Return the text and the reasoning so far, for a notebook."""
+        return self.text, self._stream.reasoning if self._turn else ""
+
+    def _ipython_display_(self) -> None:
+        """Read it beside the cells that run meanwhile, and show it while it comes, where it is the value of a cell."""
+        from cfai._display import ashow_stream
+
+        ashow_stream(self)
 
     def __await__(self) -> Generator[Any, Any, Self]:
         return self.__aenter__().__await__()

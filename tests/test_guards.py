@@ -28,7 +28,8 @@ _SEND = sys.modules["cfai._transport.send"]
 
 
 ORDER = (
-    ("_version", "_lazy", "_json", "_escape", "_warnings"),
+    ("_version", "_lazy", "_json", "_escape", "_repr", "_warnings"),
+    ("_display",),
     ("_errors",),
     ("models", "types"),
     ("tokens", "tokenizers"),
@@ -38,7 +39,7 @@ ORDER = (
     ("_response",),
     ("_transport",),
     ("_streaming",),
-    ("_display", "_pacing"),
+    ("_pacing",),
     ("chat", "embeddings", "fallback", "many", "structured", "tools"),
     ("_client_options", "_client_overloads", "_client"),
     ("__init__",),
@@ -103,6 +104,7 @@ def test_importing_the_package_imports_nothing_that_it_can_do_without() -> None:
     heavy |= {"tokenizers", "huggingface_hub", "asyncio", "cfai.local", "cfai.testing", "cfai.doctor", "cfai.cli"}
     heavy |= {"cfai.tokenizers", "cfai.tokens._bounds", "cfai.tokens._estimate", "cfai.tokens._count"}
     heavy |= {"cfai.types._inputs", "cfai.structured", "cfai.fallback", "cfai.embeddings", "cfai.tools", "griffe"}
+    heavy |= {"IPython", "html", "cfai._display.html"}
     assert loaded & heavy == set()
 
 

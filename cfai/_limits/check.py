@@ -28,6 +28,7 @@ from cfai._limits.window import (
     reserved_output,
     shared_limit,
 )
+from cfai._repr import short_repr
 from cfai.models import Limit, Model
 from cfai.tokens import MAX_AROUND_TEXT, MAX_MEDIUM, MAX_TEMPLATE, MEDIA_TYPES
 
@@ -52,6 +53,8 @@ _BY_SEVERITY: tuple[Verdict, ...] = get_args(Verdict)
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """The result of checking inputs against a model's limits and schema. True in an `if` unless something is wrong."""
+
+    __repr__ = short_repr
 
     model: str
 

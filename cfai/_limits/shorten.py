@@ -20,6 +20,7 @@ from cfai._errors import ConfigurationError, ContextLengthError, InputError
 from cfai._json import as_sequence, is_mapping
 from cfai._limits.messages import format_source
 from cfai._limits.window import input_limits, requested_output, reserved_output
+from cfai._repr import short_repr
 from cfai.models import Limit
 from cfai.tokens import (
     CountingStrategy,
@@ -55,6 +56,8 @@ _FLAG = "[\U0001f1e6-\U0001f1ff]"
 @dataclass(frozen=True, slots=True)
 class FittedMessages:
     """A conversation that fits, and the messages that were left out of it."""
+
+    __repr__ = short_repr
 
     messages: list[Any]
     """The messages that are left, in order and as they were, save one whose text was cut, which is a copy."""

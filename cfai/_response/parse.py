@@ -21,7 +21,7 @@ from cfai._errors import (
     BrokenResponseError,
     InferenceUpstreamError,
 )
-from cfai._json import loads, to_compact_json
+from cfai._json import as_sequence, loads, to_compact_json
 from cfai._limits import MAX_TOKENS_FIELDS, count_units, count_wav_seconds, requested_output
 from cfai._response.accumulator import Accumulator
 from cfai._response.decoder import END_MARK, is_json_object, split_at_end_mark
@@ -31,12 +31,14 @@ from cfai._response.extract import body_reports_error, unwrap
 from cfai._response.sse import BOM, EventSplitter, parse_fields
 from cfai._response.transport_errors import describe_transport_error
 from cfai._warnings import CutAnswerWarning, warn
+from cfai.tokens._images import parse_image_size
 from cfai.types import Meta, TextSummary
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from cfai._config import TimeBudget
+    from cfai._display import Picture
     from cfai._request import ApiRequest, PreparedCall
     from cfai.types import Binary, Output, TextOutput
     from cfai.types._output import ListResult
@@ -174,7 +176,31 @@ def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
         warn_if_cut(call, output._summarize())  # pyright: ignore[reportPrivateUsage]
     else:
         response.meta.units = count_priced_units(call, output)
+        from cfai._display import shows_pages  # not sooner: text needs nothing of it
+
+        if shows_pages():
+            _keep_inputs(output, call.inputs)
     return output
+
+
+def _keep_inputs(output: AnyOutput, inputs: Mapping[str, Any]) -> None:
+    """Keep what an answer is about, which is shown with it in a notebook: a picture, or the texts that were ranked."""
+    if isinstance(output, types.Reranking):
+        output._contexts = [str(each["text"]) for each in as_sequence(inputs.get("contexts"))]  # pyright: ignore[reportPrivateUsage]
+    elif isinstance(output, types.Classification | types.DetectedObjects | types.VisionAnswer):
+        output._picture = _read_picture(inputs)  # pyright: ignore[reportPrivateUsage]
+
+
+def _read_picture(inputs: Mapping[str, Any]) -> Picture | None:
+    """Return the picture among inputs, if it was sent and its size can be told."""
+    from cfai._display import Picture
+
+    image: Any = inputs.get("image")
+    content = b""
+    with suppress(TypeError, ValueError):  # an address on the web, say
+        content = b64decode(image.rpartition(",")[2], validate=True) if isinstance(image, str) else bytes(image)
+    size = parse_image_size(content)
+    return Picture(content, types.find_media_type(content) or "", *size) if size else None
 
 
 def count_priced_units(call: PreparedCall, output: AnyOutput | None = None) -> dict[str, float] | None:

@@ -112,6 +112,10 @@ class _AudioState:
         declared = self._response.headers.get("content-type", "")
         return types.Binary.of(b"".join(self._token_decoder.chunks[:1]), declared, self._response.meta).media_type
 
+    def _describe_growth(self) -> tuple[str, str]:
+        """Return how much has come, for a notebook."""
+        return f"{len(self.content):,} bytes of sound", ""
+
     def _convert(self, response: ApiResponse, call: PreparedCall) -> tuple[bytes, Any]:
         output = _parse_sound(response, call)
         return output.content, output
@@ -149,6 +153,8 @@ class AudioStream(_AudioState, SyncReading[bytes]):
     `StreamError` for an error that came in the place of a sound.
     """
 
+    _hint = "for chunk in stream: player.write(chunk), stream.save(path), or stream.result() for the whole"
+
     def __iter__(self) -> Iterator[bytes]:
         self._claim("bytes")
         return self
@@ -184,6 +190,8 @@ class AudioStream(_AudioState, SyncReading[bytes]):
 
 class AsyncAudioStream(_AudioState, AsyncReading[bytes]):
     """The answer of a model that speaks to an `arun` with `"stream": True`, as bytes. Leave it with `async with`."""
+
+    _hint = "async for chunk in stream: ..., await stream.asave(path), or await stream.aresult() for the whole"
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._claim("bytes")

@@ -26,6 +26,10 @@ class AsyncCall(Coroutine[Any, Any, T], Generic[T]):
         self._wants_stream = wants_stream
         self._stream: Any = None
 
+    def __repr__(self) -> str:
+        how = "`async for token in …`, or `async with` or `await`" if self._wants_stream else "`await` before it"
+        return f"<AsyncCall, sent once it is awaited: write {how}>"
+
     def __await__(self) -> Generator[Any, Any, T]:
         return self._coroutine.__await__()
 

@@ -79,6 +79,10 @@ class BlockDecoder(Protocol):
 class _StreamState(Generic[T]):
     """The answer so far, how far its body is read, and all that neither waits nor closes."""
 
+    _hint: str
+    """How it is read."""
+    _result_hint = ".result()"
+
     def __init__(
         self, response: ApiResponse, call: PreparedCall, body: Any, decoder: Any = None, splitter: Any = None
     ) -> None:
@@ -142,6 +146,20 @@ class _StreamState(Generic[T]):
         """Refuse to be copied or pickled: of two on one connection, the first that is collected closes it."""
         name = type(self).__name__
         raise ConfigurationError(f"{name} cannot be copied or pickled: read it here, and pass its result() on")
+
+    def __repr__(self) -> str:
+        """Say how far it is read, and how to read it: a stream shows nothing of its answer by itself."""
+        if not hasattr(self, "_phase"):
+            return f"<{type(self).__name__}>"  # in the traceback of its own constructor
+        return f"<{type(self).__name__} of {self._response.meta.model[:100]}, {self._describe_state()}>"
+
+    def _describe_state(self) -> str:
+        if self._phase != "ended":
+            begun = f"being read as {self._read_as}" if self._read_as else "not read yet"
+            return f"{begun}: {self._hint}"
+        if self._is_complete:
+            return f"read to its end: {self._result_hint} is the whole"
+        return f"broken off or left: {type(self._error).__name__}"
 
     @property
     def meta(self) -> Meta:
@@ -316,6 +334,10 @@ class _TokenState(_StreamState[T]):
         """The reasoning so far."""
         return self._token_decoder.accumulator.get_reasoning(0)
 
+    def _describe_growth(self) -> tuple[str, str]:
+        """Return the text and the reasoning so far, for a notebook."""
+        return self.text, self.reasoning
+
     @property
     def tool_calls(self) -> list[ToolCall]:
         """The tool calls so far, put together from their pieces."""
@@ -343,6 +365,12 @@ class _TokenState(_StreamState[T]):
 
 class SyncReading(_StreamState[T]):
     """A synchronous reading of a body."""
+
+    def _ipython_display_(self) -> None:
+        """Read it, and show it while it comes, where it is the value of a cell."""
+        from cfai._display import show_stream
+
+        show_stream(self)
 
     def __enter__(self) -> Self:
         return self
@@ -438,6 +466,12 @@ class SyncReading(_StreamState[T]):
 
 class AsyncReading(_StreamState[T]):
     """An asynchronous reading of a body."""
+
+    def _ipython_display_(self) -> None:
+        """Read it beside the cells that run meanwhile, and show it while it comes, where it is the value of a cell."""
+        from cfai._display import ashow_stream
+
+        ashow_stream(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -545,6 +579,8 @@ class Stream(SyncReading[T], _TokenState[T]):
     stream ends before the answer does; both have what had arrived in `.partial`.
     """
 
+    _hint = "for token in stream: print(token, end='', flush=True), or stream.result() for the whole"
+
     def __iter__(self) -> Iterator[T]:
         self._claim("tokens")
         return self
@@ -598,6 +634,8 @@ class AsyncStream(AsyncReading[T], _TokenState[T]):
     While iterating it raises `StreamError` for an error that the service reports, and `StreamTruncatedError` if the
     stream ends before the answer does; both have what had arrived in `.partial`.
     """
+
+    _hint = "async for token in stream: print(token, end='', flush=True), or await stream.aresult() for the whole"
 
     def __aiter__(self) -> AsyncIterator[T]:
         self._claim("tokens")

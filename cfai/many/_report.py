@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from cfai._errors import CfaiError
+from cfai._repr import short_repr
 
 T = TypeVar("T")
 
@@ -13,6 +14,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Row(Generic[T]):
     """One input of a job, with its answer or its error."""
+
+    __repr__ = short_repr
 
     index: int
     """The place of the input among all inputs, from 0."""
@@ -44,6 +47,8 @@ class Row(Generic[T]):
 @dataclass(slots=True)
 class JobReport:
     """The work of a job so far. Tokens, neurons, cost and seconds are those of this run of it."""
+
+    __repr__ = short_repr
 
     done: int = 0
     """Inputs with an answer, those from the journal included."""

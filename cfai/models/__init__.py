@@ -27,6 +27,7 @@ from typing import Any, Literal
 
 from cfai._errors import ConfigurationError
 from cfai._lazy import read_data
+from cfai._repr import short_repr
 from cfai.models._table import ModelList
 
 __all__ = ["USD_PER_NEURON", "Limit", "Model", "Price", "catalogue", "get", "list", "suggest"]
@@ -68,6 +69,8 @@ _PAID_RATE, _PREPAID_RATE = 20, 50
 class Limit:
     """A published limit, in tokens, and how far it can be trusted."""
 
+    __repr__ = short_repr
+
     value: int
     """The limit in tokens."""
 
@@ -88,6 +91,8 @@ class Limit:
 class Price:
     """The price of one unit."""
 
+    __repr__ = short_repr
+
     unit: str
     """The unit as the service names it, such as `per M input tokens`."""
 
@@ -107,6 +112,8 @@ class Price:
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model of the catalogue. Lengths are in tokens."""
+
+    __repr__ = short_repr
 
     name: str
     """The name to call it by, such as `@cf/zai-org/glm-4.7-flash`."""
@@ -170,6 +177,10 @@ class Model:
 
     properties: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Everything else that the listing says, unchanged."""
+
+    def _repr_html_(self) -> str:
+        """Show its row of the table in a notebook."""
+        return ModelList([self])._repr_html_()
 
     @property
     def author(self) -> str:

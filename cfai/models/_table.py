@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, SupportsIndex, overload
 if TYPE_CHECKING:
     from cfai.models import Model
 
-_LEFT = "text-align: left"
 _HEADINGS = ("name", "task", "context", "price", "capabilities", "retired")
 
 
@@ -27,16 +26,10 @@ class ModelList(list["Model"]):
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
     def _repr_html_(self) -> str:
-        from html import escape  # not sooner: it loads a table of all entities
+        from cfai._display import render_table
 
-        # Notebooks put words to the right, as if they were numbers, and break names at their hyphens.
-        styles = [_LEFT + "; white-space: nowrap"] * 2 + [_LEFT] * (len(_HEADINGS) - 2)
-        rows = [
-            "".join(f'<td style="{style}">{escape(cell)}</td>' for style, cell in zip(styles, row, strict=False))
-            for row in _format_rows(self)
-        ]
-        head = rows.pop(0).replace("<td", "<th").replace("</td", "</th")
-        return f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        headings, *rows = _format_rows(self)
+        return render_table(headings, rows, unbroken=range(2))
 
 
 def _format_rows(models: ModelList) -> list[tuple[str, ...]]:

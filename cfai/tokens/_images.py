@@ -49,7 +49,7 @@ def estimate_image(image: Any, family: str) -> int:
     """Estimate the tokens of an image: a part of a message, a data URL, base64, or the bytes as numbers."""
     if family in _TOKENS_BY_FAMILY:
         return _TOKENS_BY_FAMILY[family]
-    size = _parse_image_size(_decode_first_bytes(image)) if family in _TOKENS_BY_SIZE else None
+    size = parse_image_size(_decode_first_bytes(image)) if family in _TOKENS_BY_SIZE else None
     return _TOKENS_BY_SIZE[family](*size) if size else _UNKNOWN_IMAGE_TOKENS
 
 
@@ -69,7 +69,7 @@ def _decode_first_bytes(image: Any) -> bytes:
         return b""
 
 
-def _parse_image_size(data: bytes) -> tuple[int, int] | None:
+def parse_image_size(data: bytes) -> tuple[int, int] | None:
     """Return width and height in pixels, from the head of a PNG, GIF, WebP or JPEG file."""
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n":

@@ -59,6 +59,14 @@ class _ToolsState:
         """Tokens of the answers that have come to their end; `None` if the service did not say them of each."""
         return add_up(step.usage for step in self.steps)
 
+    def _describe_growth(self) -> tuple[str, str]:
+        """Return the text and the reasoning so far of the answer that is read, for a notebook."""
+        return self.text, self.reasoning
+
+    def __repr__(self) -> str:
+        state = "is over" if self._is_over else "is to be read: iterate it, or take its result"
+        return f"<{type(self).__name__} of {self._model[:100]}, {len(self.steps)} steps, {state}>"
+
     def _leave(self, reason: Exception | str = _LEFT) -> None:
         """Read no further. Whoever does all the same is told why there is nothing more."""
         if not self._is_over:
@@ -146,6 +154,12 @@ class ToolsStream(_ToolsState):
         self._leave()
         self._stream.close()
 
+    def _ipython_display_(self) -> None:
+        """Read it, and show it while it comes, where it is the value of a cell."""
+        from cfai._display import show_stream
+
+        show_stream(self)
+
     def __enter__(self) -> Self:
         return self
 
@@ -220,6 +234,12 @@ class AsyncToolsStream(_ToolsState):
         """Leave the stream: the model stops, and no more tools are run."""
         self._leave()
         await self._stream.aclose()
+
+    def _ipython_display_(self) -> None:
+        """Read it beside the cells that run meanwhile, and show it while it comes, where it is the value of a cell."""
+        from cfai._display import ashow_stream
+
+        ashow_stream(self)
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Never, TypedDict
+from typing import Any, Never, TypedDict
+
+from pydantic import PrivateAttr
 
 from cfai.types._media_inputs import ImageSource
 from cfai.types._output import Fields, ListResult
@@ -43,10 +45,19 @@ class Label(Fields):
 class Classification(ListResult[Label]):
     """Labels with scores, in the order of the service."""
 
+    _picture: Any = PrivateAttr(default=None)
+    """In a notebook: the `Picture` that was sent, to be shown with what was found in it."""
+
     @property
     def best(self) -> Label | None:
         """The label with the highest score; `None` if there is none."""
         return max(self.root, key=lambda label: label.score, default=None)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show bars for the labels in a notebook, beside the picture if there is one."""
+        from cfai._display import draw_labels
+
+        return {"image/svg+xml": draw_labels(self._picture, [(label.label, label.score) for label in self])}
 
 
 class Box(Fields):
@@ -71,3 +82,17 @@ class DetectedObject(Label):
 
 class DetectedObjects(ListResult[DetectedObject]):
     """The objects that were found in an image, in the order of the service."""
+
+    _picture: Any = PrivateAttr(default=None)
+    """In a notebook: the `Picture` that was sent, to be shown with what was found in it."""
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the objects as boxes on their picture in a notebook, or as a table without it."""
+        from cfai._display import Box, draw_boxes
+
+        found = [(each, each.box) for each in self]
+        if self._picture is None:
+            rows = [(each.label, f"{each.score:.1%}", box.xmin, box.ymin, box.xmax, box.ymax) for each, box in found]
+            return self._render_table(("label", "score", "left", "top", "right", "bottom"), rows, numbers=range(1, 6))
+        boxes = [Box(f"{each.label} {each.score:.0%}", box.xmin, box.ymin, box.xmax, box.ymax) for each, box in found]
+        return {"image/svg+xml": draw_boxes(self._picture, boxes)}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Required, TypedDict
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PrivateAttr
 
 from cfai._json import as_sequence
 from cfai.types._media_inputs import ImageSource
@@ -106,6 +106,10 @@ class ImageDescription(Output):
         """The description."""
         return self.description
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show it in a notebook, with what the call took."""
+        return self._render_text(self.text)
+
     def __str__(self) -> str:
         return self.description
 
@@ -141,6 +145,8 @@ class VisionAnswer(Output):
     """For the task `point`."""
     objects: list[Region] = []  # noqa: RUF012  # pydantic copies it
     """For the task `detect`."""
+    _picture: Any = PrivateAttr(default=None)
+    """In a notebook: the `Picture` that was sent, to be shown with what was found in it."""
 
     @property
     def text(self) -> str:
@@ -158,6 +164,27 @@ class VisionAnswer(Output):
     def usage(self) -> Usage | None:
         """Tokens of the call, which the service calls `metrics`."""
         return Usage.of((self.model_extra or {}).get("metrics"))
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show what there is."""
+        yield from ((name, getattr(self, name)) for name in ("text", "points", "objects") if getattr(self, name))
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show it in a notebook: the words, or the places in their picture."""
+        places = [(point.x, point.y, point.x, point.y) for point in self.points]
+        places += [(each.x_min, each.y_min, each.x_max, each.y_max) for each in self.objects]
+        if not places:
+            return self._render_text(self.text, reasoning=self.reasoning)
+        if self._picture is None:
+            return self._render_table(("left", "top", "right", "bottom"), places, numbers=range(4))
+        from cfai._display import Box, draw_boxes
+
+        size = (self._picture.width, self._picture.height) * 2
+        boxes = [
+            Box(f"{number}", *(share * pixels for share, pixels in zip(place, size, strict=True)))
+            for number, place in enumerate(places, 1)
+        ]
+        return {"image/svg+xml": draw_boxes(self._picture, boxes)}
 
     def __str__(self) -> str:
         return self.text or f"{len(as_sequence(self.points or self.objects))} found"

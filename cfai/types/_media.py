@@ -17,11 +17,15 @@ from pydantic import (
     model_validator,
 )
 
+from cfai._escape import escape_controls
 from cfai._lazy import explain_missing
 from cfai.types._media_inputs import ByteArray, FloatArray, PillowImage
 from cfai.types._media_types import find_media_type, find_target
 from cfai.types._output import Result
 from cfai.types._tokens import Meta
+
+_SHOWN_AS_THEY_ARE = ("image/gif", "image/jpeg", "image/png")
+"""The types that every notebook takes for an output. Of others some do, and an SVG may hold scripts."""
 
 
 def _decode_base64(value: Any) -> Any:
@@ -80,7 +84,7 @@ class Binary(Result):
         return target
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.media_type}, {len(self.content):,} bytes)"
+        return f"{type(self).__name__}({escape_controls(self.media_type[:100])}, {len(self.content):,} bytes)"
 
     __str__ = __repr__
 
@@ -102,9 +106,13 @@ class Image(Binary):
 
             return np.array(self.to_pil().convert("RGB"))  # `asarray` gives one that cannot be written to
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, bytes]:
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Show it in a notebook."""
-        return {self.media_type: self.content}
+        if self.media_type in _SHOWN_AS_THEY_ARE:
+            return {self.media_type: self.content}
+        from cfai._display import render_image
+
+        return {"text/html": render_image(self.content, self.media_type)}
 
 
 class Audio(Binary):
@@ -122,6 +130,12 @@ class Audio(Binary):
         for what soundfile cannot read, such as samples without a header.
         """
         return self._read_with("read", "Audio.to_numpy()", dtype="float32")[0]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show a player in a notebook, and what the call took."""
+        from cfai._display import render_player
+
+        return {"text/html": render_player(self.content, self.media_type, self._format_facts())}
 
     def _read_with(self, function: str, call: str, **options: Any) -> Any:
         """Return what a function of soundfile gives for the sound."""

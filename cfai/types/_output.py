@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from pydantic import (
@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticKnownError, PydanticSerializationUnexpectedValue
 from pydantic_core.core_schema import wrap_serializer_function_ser_schema
 
+from cfai._repr import join_fields, shorten
 from cfai.types._tokens import Meta
 
 T = TypeVar("T")
@@ -69,9 +70,26 @@ class Fields(BaseModel, Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
+    def __repr__(self) -> str:
+        return join_fields(self.__repr_name__(), self.__repr_args__())
+
+    def __rich_repr__(self) -> Iterator[Any]:
+        """Show rich the same, which would else print all data."""
+        yield from ((name, ShortValue(value)) for name, value in self.__repr_args__())
+
     def __str__(self) -> str:
         """Show the class too, which pydantic's own leaves out. An answer that has a text gives that."""
         return repr(self)
+
+
+class ShortValue:
+    """A value that shows short."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return shorten(self._value, 100)
 
 
 def to_text(value: Any) -> str:
@@ -90,6 +108,27 @@ class Result(BaseModel):
     def meta(self) -> Meta:
         """Return what the answer's headers say: request id, neurons, seconds."""
         return self._meta
+
+    def _format_facts(self) -> str:
+        """Return what the call took, for the grey line under the answer in a notebook."""
+        from cfai._display import format_facts
+
+        meta = self._meta
+        tokens = meta.usage.total_tokens if meta.usage else None
+        return format_facts(tokens, meta.neurons, meta.cost, meta.elapsed)
+
+    def _render_text(self, text: str, *, reasoning: str = "", language: str | None = None) -> dict[str, str]:
+        """Return a text as a notebook shows it."""
+        from cfai._display import render_answer
+
+        page = render_answer(text, self._format_facts(), reasoning=reasoning, language=language)
+        return {"text/markdown": page}
+
+    def _render_table(self, headings: Sequence[str], rows: Iterable[Sequence[Any]], **style: Any) -> dict[str, str]:
+        """Return a table as a notebook shows it."""
+        from cfai._display import render_facts, render_table
+
+        return {"text/html": render_table(headings, rows, **style) + render_facts(self._format_facts())}
 
     def __eq__(self, other: object) -> bool:
         """Compare what the service answered, not the facts of the call."""
@@ -148,6 +187,10 @@ class ListResult(RootModel[list[T]], Result, Generic[T]):  # pyright: ignore[rep
         return len(self.root)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.root!r})"
+        return join_fields(type(self).__name__, [(None, self.root)])
+
+    def __rich_repr__(self) -> Iterator[Any]:
+        """Show rich the same, which would else print all data."""
+        yield ShortValue(self.root)
 
     __str__ = __repr__

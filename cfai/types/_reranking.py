@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Required, TypedDict
+from typing import Any, Required, TypedDict
+
+from pydantic import PrivateAttr
 
 from cfai.types._embeddings import Context
 from cfai.types._output import Fields, Output
@@ -34,8 +36,18 @@ class Reranking(Output):
 
     response: list[RankedContext]
     """As the service sent them, which promises no order."""
+    _contexts: list[str] | None = PrivateAttr(default=None)
+    """In a notebook: the texts that were sent, to be shown with their scores."""
 
     @property
     def ranking(self) -> list[RankedContext]:
         """The contexts, the best first."""
         return sorted(self.response, key=lambda context: -context.score)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the contexts in a notebook, the best first."""
+        if self._contexts is None:
+            return self._render_table(("id", "score"), [(each.id, f"{each.score:.4f}") for each in self.ranking])
+        texts = dict(enumerate(self._contexts))
+        rows = [(each.id, f"{each.score:.4f}", texts.get(each.id, "")) for each in self.ranking]
+        return self._render_table(("id", "score", "context"), rows, numbers=[0, 1])

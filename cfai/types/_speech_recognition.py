@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Required, TypedDict
 
 from cfai._json import as_sequence, is_mapping
+from cfai._repr import short_repr
 from cfai.types._media_inputs import AudioSource
 from cfai.types._output import Output, to_text
 
 _TIME = r"((?:\d+:){0,2}\d+(?:\.\d+)?)"
+_MOST_WORDS = 12
+"""Words of a line of a transcript that has the times of words alone."""
 _CUE_TIMES = rf"(?m)^[ \t]*{_TIME}[ \t]+-->[ \t]+{_TIME}"
 
 
@@ -142,6 +145,8 @@ class NovaInputs(TypedDict, total=False):
 class Word:
     """A word, and when it was said."""
 
+    __repr__ = short_repr
+
     word: str
     """The word, with its punctuation if the model gives it."""
     start: float
@@ -155,6 +160,8 @@ class Word:
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of speech."""
+
+    __repr__ = short_repr
 
     text: str
     """What was said."""
@@ -229,8 +236,31 @@ class Transcription(Output):
             if readings and is_mapping(readings[0]):
                 yield readings[0]
 
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show the text, and how long the sound is."""
+        yield "text", self.text
+        yield from ((name, getattr(self, name)) for name in ("language", "duration") if getattr(self, name) is not None)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the text in a notebook, with its times if there are some."""
+        lines = self.segments or _join_words(self.words)
+        if not lines:
+            return self._render_text(self.text)
+        rows = [(f"{_format_time(line.start)[3:-2]}", line.text) for line in lines]
+        return self._render_table(("", ""), rows, unbroken=[0])
+
     def __str__(self) -> str:
         return self.text
+
+
+def _join_words(words: Sequence[Word]) -> list[Segment]:
+    """Return words as lines, each to the end of a sentence, or to a dozen words."""
+    lines: list[list[Word]] = []
+    for word in words:
+        if not lines or len(lines[-1]) >= _MOST_WORDS or lines[-1][-1].word.endswith((".", "?", "!")):
+            lines.append([])
+        lines[-1].append(word)
+    return [Segment(" ".join(word.word for word in line), line[0].start, line[-1].end) for line in lines]
 
 
 def _parse_word(fields: Mapping[str, Any]) -> Word:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Required, TypedDict
+from typing import Any, Required, TypedDict
 
 from pydantic import ConfigDict
 
@@ -30,6 +30,10 @@ class Summary(Output):
     def text(self) -> str:
         """The summary."""
         return self.summary
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show it in a notebook, with what the call took."""
+        return self._render_text(self.text)
 
     def __str__(self) -> str:
         return self.summary

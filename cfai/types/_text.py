@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import ConfigDict, PrivateAttr
 
+from cfai._json import to_builtins
 from cfai.types._output import Fields, Output
 from cfai.types._tokens import TextSummary, ToolCall, Usage, give_ids
 
@@ -73,6 +75,20 @@ class TextOutput(Output):
 
     def _as_input(self) -> dict[str, Any]:
         return self.message
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show what the answer comes down to, whichever shape it has."""
+        yield "text", self.text
+        for name in ("tool_calls", "finish_reason") if self.text else ("reasoning", "tool_calls", "finish_reason"):
+            if value := getattr(self, name):
+                yield name, value
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show it in a notebook: Markdown, the tools that are wanted, and what the call took."""
+        calls = "\n".join(f"{call.name}({call.arguments})" for call in self.tool_calls)
+        if calls and not self.text:
+            return self._render_text(calls, reasoning=self.reasoning, language="text")
+        return self._render_text(self.text, reasoning=self.reasoning)
 
     def __str__(self) -> str:
         return self.text
@@ -163,6 +179,16 @@ class StructuredOutput(TextOutput, Generic[T]):
     def output(self) -> T:
         """The object, validated. The field `output` of an answer of the Responses API is `answer["output"]`."""
         return self._output
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Show the object first, then what the answer comes down to."""
+        yield "output", self.output
+        yield from super().__repr_args__()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show the object in a notebook, as JSON."""
+        text = json.dumps(to_builtins(self.output), indent=2, ensure_ascii=False)
+        return self._render_text(text, reasoning=self.reasoning, language="json")
 
     @property
     def message(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from cfai import models
 from cfai._errors import CfaiError
 from cfai._json import loads
+from cfai._repr import short_repr
 
 T = TypeVar("T")
 
@@ -20,6 +21,8 @@ _MAX_TOKENS = 10**15
 @dataclass(slots=True)
 class Meta:
     """The facts of a call that the answer's headers tell, and its usage."""
+
+    __repr__ = short_repr
 
     model: str = ""
     """The model that was called."""
@@ -225,6 +228,8 @@ def _count(report: dict[str, Any], *names: str) -> int:
 class ToolCall:
     """A tool that the model wants called."""
 
+    __repr__ = short_repr
+
     name: str
     """The name of the tool."""
     arguments: str
@@ -274,6 +279,8 @@ def _make_id(number: int) -> str:
 class TextSummary:
     """The content of a text answer, whichever shape it came in."""
 
+    __repr__ = short_repr
+
     text: str = ""
     """The answer."""
     reasoning: str = ""
@@ -293,6 +300,8 @@ class TextSummary:
 class ToolCallDelta:
     """A piece of a tool call in a stream. Pieces with one `index` make one call."""
 
+    __repr__ = short_repr
+
     index: int
     """The number of the call in its answer, from 0."""
     name: str | None = None
@@ -306,6 +315,8 @@ class ToolCallDelta:
 @dataclass(slots=True)
 class Token:
     """One piece of a streamed answer; `str(token)` is its text."""
+
+    __repr__ = short_repr
 
     text: str
     """The text; empty in an event that brings something else."""

@@ -8,6 +8,7 @@ from typing import Any, Required, Self, TypedDict
 
 from pydantic import PrivateAttr
 
+from cfai._repr import short_repr
 from cfai.types._text import TextOutput
 from cfai.types._tokens import ToolCall, Usage, add_up
 
@@ -28,6 +29,8 @@ class PythonTool(TypedDict, total=False):
 @dataclass(slots=True)
 class ToolResult:
     """The result of one call that the model asked for."""
+
+    __repr__ = short_repr
 
     call: ToolCall
     """The call, with the id by which its result went back."""
@@ -51,6 +54,8 @@ class ToolResult:
 @dataclass(slots=True)
 class Step:
     """One call of the model, and the calls of tools that it asked for."""
+
+    __repr__ = short_repr
 
     messages: list[Any]
     """The conversation that was sent; with `input`, its items."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Required, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
 from cfai.types._output import Output, to_text
 
@@ -81,6 +81,10 @@ class Translation(Output):
         fields = self.model_extra or {}
         found = fields["translations"] if "translations" in fields else [fields.get("translated_text")]
         return [to_text(text) for text in found]
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Show it in a notebook, with what the call took."""
+        return self._render_text("\n\n".join(self.texts))
 
     def __str__(self) -> str:
         return self.text

@@ -194,12 +194,11 @@ def test_the_bytes_say_what_they_are() -> None:
         assert (output.media_type, output.content, output.meta) == (media_type, content, meta), (content, declared)
 
 
-def test_bytes_are_bytes_and_images_alone_are_shown() -> None:
+def test_bytes_are_bytes_and_an_image_is_shown_as_it_is() -> None:
     output = Binary.of(b"ID3abc", "", Meta())
     assert type(output) is Audio
     assert (bytes(output), len(output), output.meta) == (b"ID3abc", 6, Meta())
     assert "abc" not in repr(output)
-    assert not hasattr(output, "_repr_mimebundle_")
     image = Binary.of(PNG, "", Meta())
     assert isinstance(image, Image)
     assert image._repr_mimebundle_(include=None) == {"image/png": PNG}

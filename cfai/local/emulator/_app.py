@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs
 
 from cfai import models
+from cfai._repr import short_repr
 from cfai.local._json import as_object, loads_strictly
 from cfai.local._models import get_schema
 from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
@@ -56,6 +57,8 @@ class EmulatorConfig:
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
     """A request for a model, as it came."""
+
+    __repr__ = short_repr
 
     model: str
     """The model as the request names it."""

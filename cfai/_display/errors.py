@@ -1,0 +1,69 @@
+"""An error in a cell: what is wrong and where, in five lines. The whole traceback is one click or `%tb` away."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+import textwrap
+import traceback
+from contextlib import suppress
+from typing import Any
+
+from cfai._display.html import escape_text
+from cfai._display.shell import find_shell, shows_pages
+
+_WIDTH = 92
+"""Characters of a line: as many as a notebook shows beside its margins."""
+_MOST_LINES = 5
+_SHELLS = ("IPython", "ipykernel")
+_BOLD_RED, _GREY, _PLAIN = "\x1b[1;31m", "\x1b[90m", "\x1b[0m"
+
+
+def render_error(error: BaseException) -> list[str]:
+    """Return the lines that IPython shows for an error; those of the whole traceback if it is asked for again.
+
+    IPython calls it while it handles the error, and once more for `%tb`, when that is over.
+    """
+    shell = find_shell()
+    if sys.exc_info()[1] is not error:
+        return shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=1)
+    place = [_GREY + line + _PLAIN for line in _find_place(shell, error)]
+    ending = [] if shows_pages() else [f"{_GREY}%tb shows the whole traceback{_PLAIN}"]
+    if not ending:
+        _fold_traceback(shell, error)
+    name = type(error).__name__
+    first, *others = _wrap(f"{name}: {error}", _MOST_LINES - len(place) - len(ending))
+    return [*place, f"{_BOLD_RED}{name}{_PLAIN}{first.removeprefix(name)}", *others, *ending]
+
+
+def _wrap(message: str, count: int) -> list[str]:
+    """Return a message in so many lines at most. Its end says what to do, so of a long one the middle goes."""
+    lines = [part for line in message.splitlines() for part in textwrap.wrap(line, _WIDTH)]
+    return lines if len(lines) <= count else [*lines[: count - 2], f"{lines[count - 2][: _WIDTH - 2]} …", lines[-1]]
+
+
+def _find_place(shell: Any, error: BaseException) -> list[str]:
+    """Return the user's own line that led to an error: the last one before cfai was called."""
+    place: list[str] = []
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package == "cfai":
+            break
+        if package not in _SHELLS:
+            name = frame.f_code.co_filename
+            with suppress(AttributeError, TypeError):  # IPython's own names for its cells
+                name = " ".join(shell.compile.format_code_name(name) or (name,))
+            place = [f"{name}, line {number}: {linecache.getline(frame.f_code.co_filename, number).strip()}"]
+    return place
+
+
+def _fold_traceback(shell: Any, error: BaseException) -> None:
+    """Show the whole traceback under the error, folded, once the cell is over."""
+    whole = "".join(traceback.format_exception(error))
+    page = f'<details><summary style="color: gray">Traceback</summary><pre>{escape_text(whole)}</pre></details>'
+
+    def publish(*_: Any) -> None:
+        shell.events.unregister("post_run_cell", publish)
+        shell.display_pub.publish({"text/html": page, "text/plain": "Traceback: %tb"})
+
+    shell.events.register("post_run_cell", publish)
