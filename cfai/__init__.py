@@ -133,6 +133,7 @@ __getattr__, __dir__ = lazy_exports(
         "_limits": ("FittedMessages", "fit_messages", "truncate"),
         "structured": ("AsyncStructuredStream", "StructuredStream"),
         "chat": ("AsyncChatStream", "Chat", "ChatStream"),
+        "integrations.ipython": ("load_ipython_extension",),
         "many": ("AsyncJob", "Job", "JobReport", "Row"),
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),

@@ -671,7 +671,7 @@ class Ai:
           again, and sends the rest; also what had failed.
         - `max_cost`: US dollars that the job may cost, what its journal had cost included. It stops before that, warns
           with `BudgetWarning`, and `job.report().stopped` says so.
-        - `progress`: a bar in the terminal; `None` shows it for long work. Needs rich.
+        - `progress`: a bar; `None` shows it for long work. In a terminal it needs rich.
         - `output_type`: as in `run`; `row.output` is the validated object.
         - `options` are those of `run`, for each call: `fallback` too. `max_retries` is 5 by default.
 
@@ -776,7 +776,7 @@ class Ai:
         - `requests_per_minute`: how many are sent in a minute at most; by default the catalogue's number for the model.
         - `resume`: the `.partial` of an `EmbeddingsError`, to embed what is missing there of the same texts.
         - `progress`: True for a bar at once, False for none; by default in a terminal or a notebook, where it takes
-          longer than two seconds. Needs rich.
+          longer than two seconds. In a terminal it needs rich.
         - `options` are those of `run`, for each call, but for `fallback`: vectors of two models do not compare. By
           default a call is sent again up to five times; one refused for the rate is, beside that, with all others.
 

@@ -19,8 +19,8 @@ def short_repr(self: Any) -> str:
 
 def _list_fields(value: Any) -> Iterator[tuple[str, Any]]:
     for field in dataclasses.fields(value):
-        has_factory = field.default_factory is not dataclasses.MISSING
-        default = field.default_factory() if has_factory else field.default  # type: ignore[misc]  # it is there
+        make_default: Any = field.default_factory
+        default: Any = field.default if make_default is dataclasses.MISSING else make_default()
         found = getattr(value, field.name)
         if field.repr and not (type(found) is type(default) and found == default):
             yield field.name, found

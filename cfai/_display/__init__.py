@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from cfai._display.errors import render_error
     from cfai._display.facts import format_facts
     from cfai._display.html import render_facts, render_image, render_player, render_table
-    from cfai._display.live import ashow_stream, show_stream
+    from cfai._display.live import ashow_stream, read_stream, show_stream
     from cfai._display.markdown import escape_markdown, render_answer
     from cfai._display.pictures import Box, Picture, draw_boxes, draw_labels
     from cfai._display.progress import Progress
-    from cfai._display.shell import find_shell, shows_pages
+    from cfai._display.shell import find_shell, show, shows_pages
 
 __all__ = [
     "Box",
@@ -28,12 +28,14 @@ __all__ = [
     "escape_markdown",
     "find_shell",
     "format_facts",
+    "read_stream",
     "render_answer",
     "render_error",
     "render_facts",
     "render_image",
     "render_player",
     "render_table",
+    "show",
     "show_stream",
     "shows_pages",
 ]
@@ -44,10 +46,10 @@ __getattr__, __dir__ = lazy_exports(
         "errors": ("render_error",),
         "facts": ("format_facts",),
         "html": ("render_facts", "render_image", "render_player", "render_table"),
-        "live": ("ashow_stream", "show_stream"),
+        "live": ("ashow_stream", "read_stream", "show_stream"),
         "markdown": ("escape_markdown", "render_answer"),
         "pictures": ("Box", "Picture", "draw_boxes", "draw_labels"),
         "progress": ("Progress",),
-        "shell": ("find_shell", "shows_pages"),
+        "shell": ("find_shell", "show", "shows_pages"),
     },
 )

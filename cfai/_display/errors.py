@@ -49,7 +49,9 @@ def _find_place(shell: Any, error: BaseException) -> list[str]:
         package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if package == "cfai":
             break
-        if package not in _SHELLS:
+        if package in _SHELLS:  # at the beginning, and where the line is a magic's
+            place = []
+        else:
             name = frame.f_code.co_filename
             with suppress(AttributeError, TypeError):  # IPython's own names for its cells
                 name = " ".join(shell.compile.format_code_name(name) or (name,))

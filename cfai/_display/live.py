@@ -9,7 +9,7 @@ from typing import Any
 
 from cfai._display.html import escape_text
 from cfai._display.markdown import render_answer
-from cfai._display.shell import find_shell, shows_pages
+from cfai._display.shell import find_shell, open_display, shows_pages
 from cfai._escape import escape_controls
 
 _INTERVAL = 0.08
@@ -25,11 +25,9 @@ class _Screen:
     """The place in a page where a stream is shown."""
 
     def __init__(self, stream: Any, hint: str = "") -> None:
-        from IPython.display import display  # pyright: ignore[reportMissingImports]
-
         self._stream = stream
         self._next = 0.0
-        self._handle: Any = display(_render("", hint), raw=True, display_id=True)
+        self._handle = open_display(_render("", hint))
 
     def grow(self) -> None:
         """Show the text so far, unless it was shown just now."""
@@ -60,38 +58,46 @@ def _render(text: str, thought: str) -> dict[str, str]:
 
 def show_stream(stream: Any) -> None:
     """Read a stream to its end, and show it while it comes. Whatever breaks it is shown under what had come."""
-    if not shows_pages():
-        _print_stream(stream)
-        return
-    screen = _Screen(stream)
+    try:
+        read_stream(stream)
+    except Exception:  # IPython would go on, and show the stream by its repr as well
+        find_shell().showtraceback()
+
+
+def read_stream(stream: Any) -> Any:
+    """Read a stream to its end, show it while it comes, and return its result. Raises what breaks it."""
     with stream:  # an interrupt stops the model
-        try:
-            for _ in stream:
-                screen.grow()
-            screen.finish(stream.result())
-        except KeyboardInterrupt:
-            screen.break_off("stopped")
-            raise
-        except Exception:
-            screen.break_off("broken off")
-            find_shell().showtraceback()
+        return _read_on_page(stream) if shows_pages() else _read_in_terminal(stream)
 
 
-def _print_stream(stream: Any) -> None:
-    """Print a stream while it comes, where nothing can be shown but text."""
-    with stream:
-        try:
-            for piece in stream:
-                if isinstance(piece, bytes):
-                    continue
-                print(escape_controls(str(piece)), end="", flush=True)
+def _read_on_page(stream: Any) -> Any:
+    screen = _Screen(stream)
+    try:
+        for _ in stream:
+            screen.grow()
+        result = stream.result()
+    except BaseException as error:
+        screen.break_off("stopped" if isinstance(error, KeyboardInterrupt) else "broken off")
+        raise
+    screen.finish(result)
+    return result
+
+
+def _read_in_terminal(stream: Any) -> Any:
+    """Print the text of a stream while it comes; of any other, what it comes to."""
+    printed = ""
+    try:
+        for piece in stream:
+            if not isinstance(piece, bytes) and not piece.choice:
+                printed = piece.text or printed
+                print(escape_controls(piece.text), end="", flush=True)
+    finally:
+        if printed:
             print()
-            result = stream.result()
-            if str(result) != stream.text:  # a sound, or an object
-                print(repr(result))
-        except Exception:
-            print()
-            find_shell().showtraceback()
+    result = stream.result()
+    if not printed:
+        print(repr(result))
+    return result
 
 
 def ashow_stream(stream: Any) -> None:

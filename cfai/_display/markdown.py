@@ -56,15 +56,17 @@ def _escape_lines(lines: list[str]) -> Iterator[str]:
         if fence is None:
             between.append(lines[place - 1])
             continue
-        yield _escape_inline("\n".join(between))
-        between.clear()
+        if between:
+            yield _escape_inline("\n".join(between))
+            between = []
         end = rf" *{fence[2][0]}{{{len(fence[2])},}} *"
         begin = place
         while place < len(lines) and not re.fullmatch(end, lines[place]):
             place += 1
         yield _render_block(fence[1], fence[2] + fence[3], lines[begin:place])
         place += 1
-    yield _escape_inline("\n".join(between))
+    if between:
+        yield _escape_inline("\n".join(between))
 
 
 def _render_block(indent: str, fence: str, lines: list[str]) -> str:

@@ -7,7 +7,7 @@ GitHub, and by nbconvert. Coordinates are the picture's own pixels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from cfai._display.html import escape_text, render_url
@@ -25,7 +25,7 @@ _MOST_LABELS = 10
 class Picture:
     """The picture that an answer is about, as it was sent."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     media_type: str
     width: int
     """Pixels."""

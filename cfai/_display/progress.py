@@ -1,4 +1,4 @@
-"""Show how far long work is: a line with a bar, the rate, the cost and the failures, where rich is installed."""
+"""Show how far long work is: a line with a bar, the rate, the cost and the failures. A terminal's is that of rich."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ import time
 from contextlib import suppress
 from typing import Any, Self
 
+from cfai._display.html import escape_text
+from cfai._display.shell import open_display, shows_pages
+
 _QUIET_SECONDS = 2.0
 """Work that takes no longer is over before a bar says anything."""
+_INTERVAL = 0.1
+"""Seconds between two looks at a bar in a notebook."""
 
 
 class Progress:
-    """A line on standard error that tells how far a piece of work is. It is entered with `with`.
+    """A line that tells how far a piece of work is: on standard error, or in a notebook. It is entered with `with`.
 
     - `total`: how many items there are, or `None` if nobody knows.
     - `shown`: `None` shows it in a terminal or a notebook once the work has taken two seconds; `True` at once and
-      anywhere; `False` never. Without rich nothing is shown.
+      anywhere; `False` never. Outside of a notebook nothing is shown without rich.
     """
 
     def __init__(self, description: str, total: int | None = None, *, shown: bool | None = None) -> None:
@@ -55,13 +60,16 @@ class Progress:
         """Show the bar, if it is time and anybody can see it, and return it; else return `None`."""
         if self._shown is False or (self._shown is None and time.monotonic() - self._started < _QUIET_SECONDS):
             return None
+        if shows_pages():
+            self._bar = _PageBar(self._description, self._total)
+            return self._bar
         with suppress(ModuleNotFoundError):
             from rich.console import Console
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as RichProgress
 
             console = Console(file=sys.stderr)
-            if self._shown or console.is_terminal or console.is_jupyter:
+            if self._shown or console.is_terminal:
                 columns = (
                     TextColumn("{task.description}"),
                     BarColumn(),
@@ -83,3 +91,33 @@ class Progress:
                 return self._bar
         self._shown = False
         return None
+
+
+class _PageBar:
+    """A bar in a notebook, with the methods of rich's: that one needs ipywidgets there."""
+
+    def __init__(self, description: str, total: int | None) -> None:
+        self._description = description
+        self._total = total
+        self._next = 0.0
+        self._line = self._text = ""
+        self._handle: Any = None
+
+    def update(self, _: Any, *, completed: int, facts: str) -> None:
+        """Show the state, unless one was shown just now."""
+        of_all = f"{completed:,}" if self._total is None else f"{completed:,}/{self._total:,}"
+        bar = "" if self._total is None else f'<progress value="{completed}" max="{self._total}"></progress> '
+        self._line = f"<div>{escape_text(self._description)} {bar}{of_all} · {escape_text(facts)}</div>"
+        self._text = f"{self._description} {of_all} · {facts}"
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + _INTERVAL
+            self.stop()
+
+    def stop(self) -> None:
+        """Show the last state."""
+        page = {"text/html": self._line, "text/plain": self._text}
+        if self._handle is None:
+            self._handle = open_display(page)
+        else:
+            self._handle.update(page, raw=True)

@@ -1,1 +1,1 @@
-"""cfai inside other people's programs. Each module needs the extra of its name, and is imported by its own."""
+"""cfai inside other people's programs. Each module is imported by its own. `ray` needs the extra of its name."""

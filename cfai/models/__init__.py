@@ -28,7 +28,7 @@ from typing import Any, Literal
 from cfai._errors import ConfigurationError
 from cfai._lazy import read_data
 from cfai._repr import short_repr
-from cfai.models._table import ModelList
+from cfai.models._table import ModelList, render_models
 
 __all__ = ["USD_PER_NEURON", "Limit", "Model", "Price", "catalogue", "get", "list", "suggest"]
 
@@ -180,7 +180,7 @@ class Model:
 
     def _repr_html_(self) -> str:
         """Show its row of the table in a notebook."""
-        return ModelList([self])._repr_html_()
+        return render_models(ModelList([self]))
 
     @property
     def author(self) -> str:

@@ -26,10 +26,15 @@ class ModelList(list["Model"]):
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
     def _repr_html_(self) -> str:
-        from cfai._display import render_table
+        return render_models(self)
 
-        headings, *rows = _format_rows(self)
-        return render_table(headings, rows, unbroken=range(2))
+
+def render_models(models: ModelList) -> str:
+    """Return models as a table of HTML."""
+    from cfai._display import render_table
+
+    headings, *rows = _format_rows(models)
+    return render_table(headings, rows, unbroken=range(2))
 
 
 def _format_rows(models: ModelList) -> list[tuple[str, ...]]:

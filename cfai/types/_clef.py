@@ -87,12 +87,6 @@ class ClefAnswer(Fields):
     confidence: float | None = None
     """0 to 1."""
 
-    @property
-    def _decision(self) -> str:
-        """The answer itself, in words."""
-        level = "" if self.score is None else f"{self.score:.2f}"
-        return self.choice or level or f"yes: {_format_share(self.noul)}"
-
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Show the fields of its type alone."""
         return ((name, value) for name, value in super().__repr_args__() if value is not None)
@@ -106,13 +100,19 @@ class ClefOutput(Output):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Show a row a question in a notebook."""
-        rows = [(name, each._decision, _format_share(each.confidence)) for name, each in self.answers.items()]
+        rows = [(name, _describe(each), _format_share(each.confidence)) for name, each in self.answers.items()]
         return self._render_table(("question", "answer", "confidence"), rows, numbers=[2])
 
     @property
     def usage(self) -> Usage | None:
         """Tokens of the call: of input alone."""
         return Usage.of((self.model_extra or {}).get("usage"))
+
+
+def _describe(answer: ClefAnswer) -> str:
+    """Return the answer to a question in a word."""
+    level = "" if answer.score is None else f"{answer.score:.2f}"
+    return answer.choice or level or f"{_format_share(answer.noul)} yes"
 
 
 def _format_share(share: float | None) -> str:

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticKnownError, PydanticSerializationUnexpectedValue
 from pydantic_core.core_schema import wrap_serializer_function_ser_schema
 
-from cfai._repr import join_fields, shorten
+from cfai._repr import join_fields
 from cfai.types._tokens import Meta
 
 T = TypeVar("T")
@@ -35,7 +35,25 @@ _DUMP_OPTIONS = (
 )
 
 
-class Fields(BaseModel, Mapping[str, Any]):
+class ShortModel(BaseModel):
+    """A model whose repr is short, however much it holds."""
+
+    def __repr__(self) -> str:
+        return join_fields(self.__repr_name__(), self.__repr_args__())
+
+    def __rich_repr__(self) -> Iterator[Any]:
+        """Show rich the same, which would else print all data."""
+        yield _Shown(repr(self)[len(self.__repr_name__()) + 1 : -1])
+
+
+class _Shown(str):
+    """A text that is its own repr."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+class Fields(ShortModel, Mapping[str, Any]):
     """An object of the service, a mapping: every field stays, as an attribute and by `value["field"]`."""
 
     model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
@@ -70,26 +88,9 @@ class Fields(BaseModel, Mapping[str, Any]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def __repr__(self) -> str:
-        return join_fields(self.__repr_name__(), self.__repr_args__())
-
-    def __rich_repr__(self) -> Iterator[Any]:
-        """Show rich the same, which would else print all data."""
-        yield from ((name, ShortValue(value)) for name, value in self.__repr_args__())
-
     def __str__(self) -> str:
         """Show the class too, which pydantic's own leaves out. An answer that has a text gives that."""
         return repr(self)
-
-
-class ShortValue:
-    """A value that shows short."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def __repr__(self) -> str:
-        return shorten(self._value, 100)
 
 
 def to_text(value: Any) -> str:
@@ -97,7 +98,7 @@ def to_text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-class Result(BaseModel):
+class Result(ShortModel):
     """An answer of the service, and the facts of its call."""
 
     model_config = ConfigDict(defer_build=True)
@@ -186,11 +187,8 @@ class ListResult(RootModel[list[T]], Result, Generic[T]):  # pyright: ignore[rep
     def __len__(self) -> int:
         return len(self.root)
 
-    def __repr__(self) -> str:
-        return join_fields(type(self).__name__, [(None, self.root)])
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        yield None, self.root
 
-    def __rich_repr__(self) -> Iterator[Any]:
-        """Show rich the same, which would else print all data."""
-        yield ShortValue(self.root)
-
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return repr(self)
