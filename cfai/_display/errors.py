@@ -7,6 +7,7 @@ import sys
 import textwrap
 import traceback
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 from cfai._display.html import escape_text
@@ -46,7 +47,7 @@ def _find_place(shell: Any, error: BaseException) -> list[str]:
     """Return the user's own line that led to an error: the last one before cfai was called."""
     place: list[str] = []
     for frame, number in traceback.walk_tb(error.__traceback__):
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        package = _get_package(frame)
         if package == "cfai":
             break
         if package in _SHELLS:  # at the beginning, and where the line is a magic's
@@ -59,9 +60,16 @@ def _find_place(shell: Any, error: BaseException) -> list[str]:
     return place
 
 
+def _get_package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
 def _fold_traceback(shell: Any, error: BaseException) -> None:
     """Show the whole traceback under the error, folded, once the cell is over."""
-    whole = "".join(traceback.format_exception(error))
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and _get_package(frames.tb_frame) in _SHELLS:
+        frames = frames.tb_next  # those of the shell, which are the same for every cell
+    whole = "".join(traceback.format_exception(type(error), error, frames))
     page = f'<details><summary style="color: gray">Traceback</summary><pre>{escape_text(whole)}</pre></details>'
 
     def publish(*_: Any) -> None:

@@ -173,7 +173,8 @@ class Vectors(Sequence[list[float]]):
         return np.asarray(self.numbers, dtype=np.float32).reshape(self.shape)
 
     def __repr__(self) -> str:
-        return f"Vectors(shape={self.shape}, model={self.model!r}, cost={self.cost})"
+        cost = None if self.cost is None else f"{self.cost:.3g}"
+        return f"Vectors(shape={self.shape}, model={self.model[:100]!r}, cost={cost})"
 
     def __len__(self) -> int:
         return len(self.numbers) // self.dimensions if self.dimensions else 0
