@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -47,8 +48,9 @@ def _render_row(tag: str, styles: Sequence[str], cells: Sequence[Any]) -> str:
 
 
 def render_url(content: bytes, media_type: str) -> str:
-    """Return bytes as a URL, to stand in an attribute."""
-    return f"data:{escape_text(media_type)};base64,{b64encode(content).decode()}"
+    """Return bytes as a URL, to stand in an attribute. A type that is none says nothing."""
+    known = media_type if re.fullmatch(r"[\w.+-]+/[\w.+-]+", media_type) else "application/octet-stream"
+    return f"data:{known};base64,{b64encode(content).decode()}"
 
 
 def render_image(content: bytes, media_type: str) -> str:

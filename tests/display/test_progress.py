@@ -15,6 +15,7 @@ import pytest
 
 from cfai._display import Progress
 from tests.conftest import LONG, row
+from tests.display.conftest import Shell
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,3 +120,24 @@ def test_without_rich_nothing_is_shown(capsys: pytest.CaptureFixture[str], monke
         progress.update(4)
         progress.update(5)
     assert capsys.readouterr() == ("", "")
+
+
+def test_in_a_notebook_a_bar_needs_no_package_and_stays_in_one_place(
+    notebook: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    notebook.set(Progress=Progress)
+    shown = notebook(
+        "with Progress('<Labels>', 1000, shown=True) as progress:\n"
+        "    for done in range(0, 1001, 10):\n"
+        "        progress.update(done, failed=1, cost=0.0123)"
+    )
+    assert shown.ok
+    assert len(shown.looks) < 20, "not one for each step"
+    page = shown.page["text/html"]
+    assert "&lt;Labels&gt;" in page
+    assert '<progress value="1000" max="1000"></progress> 1,000/1,000 · ' in page
+    assert "$0.0123 · 1 failed" in page
+    shown = notebook("with Progress('Labels', shown=True) as progress:\n    progress.update(4)")
+    assert "<progress" not in shown.text
+    assert notebook("with Progress('Labels') as progress:\n    progress.update(4)").outputs == []

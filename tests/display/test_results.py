@@ -175,7 +175,7 @@ def test_images_and_sounds_are_shown_whatever_type_they_claim(notebook: Shell) -
     for content, media_type, kind, part in (
         (png, "", "image/png", None),
         (svg, "image/svg+xml", "text/html", '<img src="data:image/svg+xml;base64,PHN2'),
-        (b"x", 'image/"><script>', "text/html", "data:image/&quot;&gt;&lt;script&gt;;base64"),
+        (b"x", 'image/"><script>', "text/html", '<img src="data:application/octet-stream;base64,eA=="'),
         (b"ID3", "", "text/html", '<audio controls preload="metadata" src="data:audio/mpeg;base64,SUQz"></audio>'),
         (b"x" * 2000, "audio/l16", "text/html", "2,000 bytes of audio/l16, which a browser does not play: .save(path)"),
         (b"x", 'audio/"><script>', "text/html", "audio/&quot;&gt;&lt;script&gt;"),
