@@ -48,7 +48,8 @@ def shorten(value: Any, length: int) -> str:
     ("'a lo…'", '[0, 1, 2, 3, 4, … 995 more]', '<3 bytes>')
     """
     if isinstance(value, str):
-        return repr(value) if len(value) <= length else f"{repr(value[: length - 2])[:-1]}…'"
+        text = repr(value[:length])
+        return text if len(value) <= length else f"{text[: length - 1]}…{text[-1]}"
     if isinstance(value, bytes | bytearray):
         return f"<{len(value):,} bytes>"
     if isinstance(value, dict):

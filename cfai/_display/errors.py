@@ -15,6 +15,8 @@ from cfai._display.shell import find_shell, shows_pages
 
 _WIDTH = 92
 """Characters of a line: as many as a notebook shows beside its margins."""
+_PLACE_WIDTH = 120
+"""Characters of the user's own line, which is cut rather than broken."""
 _MOST_LINES = 5
 _SHELLS = ("IPython", "ipykernel")
 _BOLD_RED, _GREY, _PLAIN = "\x1b[1;31m", "\x1b[90m", "\x1b[0m"
@@ -39,7 +41,7 @@ def render_error(error: BaseException) -> list[str]:
 
 def _wrap(message: str, count: int) -> list[str]:
     """Return a message in so many lines at most. Its end says what to do, so of a long one the middle goes."""
-    lines = [part for line in message.splitlines() for part in textwrap.wrap(line, _WIDTH)]
+    lines = [part for line in message.splitlines() for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False)]
     return lines if len(lines) <= count else [*lines[: count - 2], f"{lines[count - 2][: _WIDTH - 2]} …", lines[-1]]
 
 
@@ -56,7 +58,8 @@ def _find_place(shell: Any, error: BaseException) -> list[str]:
             name = frame.f_code.co_filename
             with suppress(AttributeError, TypeError):  # IPython's own names for its cells
                 name = " ".join(shell.compile.format_code_name(name) or (name,))
-            place = [f"{name}, line {number}: {linecache.getline(frame.f_code.co_filename, number).strip()}"]
+            line = linecache.getline(frame.f_code.co_filename, number).strip()
+            place = [textwrap.shorten(f"{name}, line {number}: {line}", _PLACE_WIDTH, placeholder=" …")]
     return place
 
 

@@ -55,7 +55,7 @@ def render_url(content: bytes, media_type: str) -> str:
 
 def render_image(content: bytes, media_type: str) -> str:
     """Return an image of any type. What it may hold beside pixels, such as the scripts of an SVG, does not run."""
-    return f'<img src="{render_url(content, media_type)}" style="max-width: 100%">'
+    return f'<img src="{render_url(content, media_type)}" alt="" style="max-width: 100%">'
 
 
 def render_player(content: bytes, media_type: str, facts: str) -> str:

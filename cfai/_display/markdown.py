@@ -14,14 +14,17 @@ from cfai._display.html import render_facts
 from cfai._escape import escape_controls
 
 # Patterns stay strings: `re` compiles them at first use.
-_ACTIVE = r"<|!\[|\][(:](?=\s*\S*[:&\\])(?!\s*(?:https?://|mailto:))"
+_ACTIVE = r"<|!\[|\][(:](?=\s*\S{0,64}[:&\\])(?!\s*(?:https?://|mailto:))"
 """Tags; images, which a notebook fetches at once; links and their definitions with a scheme, but for that of the web.
 
-A scheme ends in a colon, which may be written as an entity or escaped.
+A scheme is short, and ends in a colon, which may be written as an entity or escaped.
 """
 _FENCE = r"( *)(`{3,}|~{3,})([^`]*)"
-_INLINE = r"(?s)(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>(?:(?!\n\s*\n).)+?)(?<!`)(?P=ticks)(?!`)|\$\$.+?\$\$|\$[^$\n]+\$"
-"""Code inside a line, and formulas."""
+_INLINE = (
+    r"(?s)(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>(?:(?!\n\s*\n).){1,2000}?)(?<!`)(?P=ticks)(?!`)"
+    r"|\$\$.{1,5000}?\$\$|\$[^$\n]+\$"
+)
+"""Code inside a line, and formulas. What is longer is text: a search for its end would take too long."""
 
 
 def render_answer(text: str, facts: str = "", *, reasoning: str = "", language: str | None = None) -> str:

@@ -36,28 +36,32 @@ class Picture:
 class Box(NamedTuple):
     """A rectangle in a picture, or a point where it has no size; in pixels."""
 
-    label: str
     left: float
     top: float
     right: float
     bottom: float
+    label: str
+    score: float | None = None
+    """0 to 1."""
+
+    @property
+    def text(self) -> str:
+        return self.label if self.score is None else f"{self.label} {self.score:.0%}"
 
 
 def draw_boxes(picture: Picture, boxes: Sequence[Box]) -> str:
     """Return a picture with boxes around what was found, each with its label."""
     width, height = picture.width, picture.height
     unit = max(width, height, 1) / 100
-    labels = list(dict.fromkeys(box.label.rpartition(" ")[0] for box in boxes))
-    shapes: list[str] = []
-    for box in boxes:
-        color = _COLORS[labels.index(box.label.rpartition(" ")[0]) % len(_COLORS)]
-        shapes.append(_draw_box(box, color, unit))
+    labels = list(dict.fromkeys(box.label for box in boxes))
+    shapes = [_draw_box(box, _COLORS[labels.index(box.label) % len(_COLORS)], unit) for box in boxes]
     shown_width = min(width, _MAX_WIDTH)
-    return _draw_svg(shown_width, shown_width * height / max(width, 1), [_embed(picture), *shapes], (width, height))
+    size = (shown_width, shown_width * height / max(width, 1))
+    title = ", ".join(box.text for box in boxes)
+    return _draw_svg(title, size, (width, height), [_embed(picture), *shapes])
 
 
 def _draw_box(box: Box, color: str, unit: float) -> str:
-    label = escape_text(box.label)
     if box.left == box.right and box.top == box.bottom:
         shape = f'<circle cx="{box.left:g}" cy="{box.top:g}" r="{1.2 * unit:g}" fill="{color}" stroke="white"/>'
     else:
@@ -70,7 +74,7 @@ def _draw_box(box: Box, color: str, unit: float) -> str:
     baseline = box.top - unit if box.top > size + unit else box.top + size
     return shape + (
         f'<text x="{box.left + unit:g}" y="{baseline:g}" font-size="{size:g}" font-weight="bold" fill="{color}" '
-        f'stroke="white" stroke-width="{0.8 * unit:g}" paint-order="stroke">{label}</text>'
+        f'stroke="white" stroke-width="{0.8 * unit:g}" paint-order="stroke">{escape_text(box.text)}</text>'
     )
 
 
@@ -87,12 +91,13 @@ def draw_labels(picture: Picture | None, labels: Sequence[tuple[str, float]]) ->
     top = (height - len(rows) * _ROW) / 2
     shapes += [_draw_bar(label, score, left + 12, top + row * _ROW) for row, (label, score) in enumerate(rows)]
     background = f'<rect width="{left + _BARS:g}" height="{height:g}" fill="white"/>'
-    return _draw_svg(left + _BARS, height, [background, *shapes], (left + _BARS, height))
+    size = (left + _BARS, height)
+    return _draw_svg(", ".join(f"{label} {score:.1%}" for label, score in rows), size, size, [background, *shapes])
 
 
 def _draw_bar(label: str, score: float, left: float, top: float) -> str:
     share = min(max(score, 0.0), 1.0)
-    short = label if len(label) <= 48 else f"{label[:47]}…"
+    short = label if len(label) <= 42 else f"{label[:41]}…"
     text = f'<text x="{{:g}}" y="{top + 18:g}" font-size="13" fill="#222" text-anchor="{{}}">{{}}</text>'
     return (
         f'<rect x="{left:g}" y="{top + 3:g}" width="{share * 300:g}" height="{_ROW - 6}" rx="3" fill="#a6cbe8"/>'
@@ -109,8 +114,10 @@ def _embed(picture: Picture, width: float | None = None, height: float | None = 
     )
 
 
-def _draw_svg(width: float, height: float, shapes: Sequence[str], view: tuple[float, float]) -> str:
+def _draw_svg(title: str, size: tuple[float, float], view: tuple[float, float], shapes: Sequence[str]) -> str:
+    """Return a picture of a size on the screen, with coordinates of its own, and a title for who cannot see it."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'viewBox="0 0 {view[0]:g} {view[1]:g}" font-family="sans-serif">{"".join(shapes)}</svg>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]:.0f}" height="{size[1]:.0f}" role="img" '
+        f'viewBox="0 0 {view[0]:g} {view[1]:g}" font-family="sans-serif">'
+        f"<title>{escape_text(title)}</title>{''.join(shapes)}</svg>"
     )

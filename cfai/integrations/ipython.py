@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from cfai import Ai, ConfigurationError, models
+from cfai import Ai, AudioStream, ConfigurationError, Stream, models
 from cfai._display import read_stream, show
 from cfai.models.schemas import get_schema
 
-_PROMPT_FIELDS = ("prompt", "text", "input_text", "query")
+_PROMPT_FIELDS = ("prompt", "text", "input_text")
 """The inputs that a cell may be, in the order in which they are looked for among those of a model."""
 _NAME = r"(?P<double>\{)?\{([A-Za-z_]\w*)\}(?(double)\})"
 
@@ -73,7 +73,7 @@ class _Magic:
         if arguments.var is not None and not str(arguments.var).isidentifier():
             raise ConfigurationError(f"--var must be the name of a variable, got {arguments.var!r}")
         answer: Any = self._find_client(variables).run(model, inputs)
-        if hasattr(answer, "result"):
+        if isinstance(answer, Stream | AudioStream):
             answer = read_stream(answer)
         else:
             show(answer)
@@ -120,6 +120,8 @@ def build_inputs(model: str, prompt: str, system: str | None, others: list[str])
     writes = entry is None or entry.task == "Text Generation"
     inputs: dict[str, Any] = {"stream": True} if writes else {}
     if system is not None:
+        if not writes:
+            raise ConfigurationError(f"--system is for models that write text, which {model} does not: leave it out")
         inputs["messages"] = [{"role": "system", "content": system}, {"role": "user", "content": prompt}]
     else:
         known = {"prompt"} if writes or schema is None else schema.parameters.keys()

@@ -94,5 +94,5 @@ class DetectedObjects(ListResult[DetectedObject]):
         if self._picture is None:
             rows = [(each.label, f"{each.score:.1%}", box.xmin, box.ymin, box.xmax, box.ymax) for each, box in found]
             return self._render_table(("label", "score", "left", "top", "right", "bottom"), rows, numbers=range(1, 6))
-        boxes = [Box(f"{each.label} {each.score:.0%}", box.xmin, box.ymin, box.xmax, box.ymax) for each, box in found]
+        boxes = [Box(box.xmin, box.ymin, box.xmax, box.ymax, each.label, each.score) for each, box in found]
         return {"image/svg+xml": draw_boxes(self._picture, boxes)}

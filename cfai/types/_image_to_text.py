@@ -181,7 +181,7 @@ class VisionAnswer(Output):
 
         size = (self._picture.width, self._picture.height) * 2
         boxes = [
-            Box(f"{number}", *(share * pixels for share, pixels in zip(place, size, strict=True)))
+            Box(*(share * pixels for share, pixels in zip(place, size, strict=True)), label=f"{number}")
             for number, place in enumerate(places, 1)
         ]
         return {"image/svg+xml": draw_boxes(self._picture, boxes)}

@@ -116,6 +116,14 @@ class ToolsOutput(TextOutput):
         """Tokens of all calls together; `None` if the service did not say them of each."""
         return add_up(step.usage for step in self._steps)
 
+    def _format_facts(self) -> str:
+        """Return what all calls took together."""
+        from cfai._display import format_facts
+
+        usage, neurons = self.usage, add_up(step.answer.meta.neurons for step in self._steps)
+        seconds = sum(step.elapsed for step in self._steps)
+        return format_facts(usage.total_tokens if usage else None, neurons, self.cost, seconds)
+
     @property
     def cost(self) -> float | None:
         """The cost of all calls together, in US dollars; `None` if that is not known of each."""

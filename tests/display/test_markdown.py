@@ -255,3 +255,9 @@ def test_an_answer_that_was_cut_in_its_code_leaves_the_grey_line_outside() -> No
         with row(text):
             page = str(RENDERERS["markdown-it"](render_answer(text, "1 token")))
             assert re.search(r'<p><small style="color: gray">1 token</small></p>\s*$', page)
+
+
+def test_a_text_that_is_made_to_take_minutes_takes_moments() -> None:
+    for piece in ("](", "`a", "$$", "$", "<", "![", "\n", " \n", "]:", "[", "```", "    ```\n"):
+        assert escape_markdown(piece * 20_000)
+    assert escape_markdown("".join("`" * count + "a" for count in range(400)))

@@ -138,6 +138,7 @@ def test_without_a_picture_labels_are_bars_and_objects_a_table(notebook: Shell) 
     assert texts[1::2] == ["75.0%", "25.0%"]
     assert texts[2] == "cat"
     assert svg.find("{*}image") is None
+    assert svg.findtext("{*}title") is not None
     assert "<td" in notebook("objects").text
     for name in ("labels", "objects"):
         assert "<img" not in notebook(name).text
@@ -238,3 +239,9 @@ def test_embeddings_are_short(notebook: Shell, ai: Any) -> None:
     page = notebook('ai.run("@cf/baai/bge-m3", {"text": ["a", "b", "c"]})').page
     assert page == {"text/plain": "Embeddings(shape=[3, 1024], pooling='mean')"}
     assert len(notebook('ai.embed("@cf/baai/bge-m3", ["a", "b", "c"])').page["text/plain"]) < 100
+
+
+def test_an_answer_of_several_calls_tells_what_all_of_them_took(notebook: Shell, ai: Any) -> None:
+    step = types.Step([], types.NativeText(response="a", usage={"prompt_tokens": 3, "completion_tokens": 4}), [], 1.5)  # type: ignore
+    notebook.set(answer=types.ToolsOutput.from_steps([step, step], []))
+    assert notebook("answer").text == 'a\n\n<small style="color: gray">14 tokens, 3.0 s</small>'

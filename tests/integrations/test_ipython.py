@@ -96,6 +96,7 @@ def test_mistakes_say_what_to_do(notebook: Shell, ai: Any, emulator: Emulator) -
         (f"{GLM} -v 1x", "--var must be the name of a variable, got '1x'"),
         (f"{GLM} -i temperature", "--input must be key=value, such as max_tokens=100, got 'temperature'"),
         (f"{GLM} -s 'Be", "the line of %%ai must have its quotes in pairs"),
+        ("flux-1-schnell -s x", "--system is for models that write text, which @cf/black-forest-labs/flux-1-schnell"),
         ("resnet-50", "@cf/microsoft/resnet-50 takes no text alone"),
         ("@cf/zai-org/glm-4.7", "glm-4.7"),
     ):
