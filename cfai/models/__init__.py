@@ -69,8 +69,6 @@ _PAID_RATE, _PREPAID_RATE = 20, 50
 class Limit:
     """A published limit, in tokens, and how far it can be trusted."""
 
-    __repr__ = short_repr
-
     value: int
     """The limit in tokens."""
 
@@ -90,8 +88,6 @@ class Limit:
 @dataclass(frozen=True, slots=True)
 class Price:
     """The price of one unit."""
-
-    __repr__ = short_repr
 
     unit: str
     """The unit as the service names it, such as `per M input tokens`."""
