@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context
 
+_TWO_DIGITS = Context(prec=2, rounding=ROUND_HALF_UP)
 _SHORT = 0.095
 """Seconds below which milliseconds say more."""
 
@@ -19,7 +20,7 @@ def format_facts(tokens: int | None, neurons: float | None, cost: float | None, 
     facts = [
         None if tokens is None else f"{tokens:,} token{'' if tokens == 1 else 's'}",
         None if neurons is None else f"{_round(neurons)} neurons",
-        None if cost is None else f"${_round(cost)}",
+        None if cost is None else f"${cost:,.2f}" if cost >= 1 else f"${_round(cost)}",
         _format_seconds(seconds) if seconds else None,
     ]
     return ", ".join(fact for fact in facts if fact is not None)
@@ -37,5 +38,6 @@ def _round(amount: float) -> str:
     """
     if abs(amount) >= 100:
         return f"{amount:,.0f}"
-    text = f"{Decimal(f'{amount:.1e}'):f}"
+    # As decimals, in which a half is a half.
+    text = f"{_TWO_DIGITS.create_decimal(f'{amount:.12g}'):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

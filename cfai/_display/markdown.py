@@ -101,7 +101,7 @@ def _disarm(text: str) -> str:
     """Return text in which what is active is shown as it was written.
 
     >>> _disarm("![a](b) [c](https://d) <e>")
-    '&#33;[a]&#40;b) [c](https://d) &lt;e>'
+    '&#33;[a](b) [c](https://d) &lt;e>'
     """
 
     def show(found: re.Match[str]) -> str:

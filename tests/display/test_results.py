@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 import pytest
 
 import cfai.local
-from cfai import types
+from cfai import models, types
+from cfai._display import format_facts
 from cfai.types import Binary, Meta
 from tests.conftest import row
 from tests.display.conftest import Shell
@@ -245,3 +246,17 @@ def test_an_answer_of_several_calls_tells_what_all_of_them_took(notebook: Shell,
     step = types.Step([], types.NativeText(response="a", usage={"prompt_tokens": 3, "completion_tokens": 4}), [], 1.5)  # type: ignore
     notebook.set(answer=types.ToolsOutput.from_steps([step, step], []))
     assert notebook("answer").text == 'a\n\n<small style="color: gray">14 tokens, 3.0 s</small>'
+
+
+def test_amounts_have_the_digits_that_matter() -> None:
+    for facts, expected in (
+        ((131, 4.5, 4.5 * models.USD_PER_NEURON, 1.234), "131 tokens, 4.5 neurons, $0.00005, 1.2 s"),
+        ((1, None, 0.0, 0.0), "1 token, $0"),
+        ((12_345, 1234.5, 1.25, 3601.0), "12,345 tokens, 1,234 neurons, $1.25, 3,601.0 s"),
+        ((None, 0.0, None, 0.0123), "0 neurons, 12 ms"),
+        ((None, 57.6, 0.0006336, 0.0004), "58 neurons, $0.00063, 0 ms"),
+        ((None, None, 123.456, 0.0), "$123.46"),
+        ((None, None, None, 0.0), ""),
+    ):
+        with row(expected):
+            assert format_facts(*facts) == expected
