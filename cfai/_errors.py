@@ -115,11 +115,11 @@ class CfaiError(Exception):
         return render_error(self)
 
     def to_event_stream(self) -> bytes:
-        """Return the error for a browser: an event named `error`, with `code` and `user_message`, then `[DONE]`.
+        """Return the error for a browser: an event named `error`, with code and message, then `[DONE]`.
 
-        In the event it is called `message`. The error's own message is not for everyone who opens the page.
+        `user_message` is in it too: that is what a page shows.
         """
-        body = to_compact_json({"code": self.code, "message": self.user_message})
+        body = to_compact_json({"code": self.code, "message": str(self), "user_message": self.user_message})
         return b"event: error\ndata: " + body.encode("utf-8", "replace") + b"\n\n" + DONE_EVENT
 
     @classmethod

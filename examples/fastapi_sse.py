@@ -36,7 +36,7 @@ PAGE = """<!doctype html>
     });
     source.addEventListener("error", (event) => {
       source.close();
-      answer.textContent += "\\n" + (event.data ? JSON.parse(event.data).message : "The connection was lost.");
+      answer.textContent += "\\n" + (event.data ? JSON.parse(event.data).user_message : "The connection was lost.");
     });
   });
 </script>

@@ -22,6 +22,7 @@ import pytest
 
 import cfai
 from cfai import Ai, models, types
+from cfai._client_options import ManyOptions
 from cfai._client_overloads import typed_arun, typed_run
 from cfai.local import Emulator
 from tests.conftest import row
@@ -196,7 +197,7 @@ def test_the_typed_options_are_those_of_the_methods_which_stay_as_they_are_at_ru
     for method in (Ai.run, Ai.arun):
         options = inspect.signature(method).parameters.values()
         keywords = {option.name for option in options if option.kind == option.KEYWORD_ONLY}
-        assert fields["RunOptions"] | fields["AnswerOptions"] | {"output_type", "output_retries"} == keywords
+        assert {*ManyOptions.__annotations__, *fields["AnswerOptions"], "output_type"} == keywords
         assert typed_run(method) is typed_arun(method) is method
     assert fields["PlainOptions"] == {"output_type"}
 

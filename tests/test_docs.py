@@ -256,7 +256,7 @@ def test_no_page_has_a_heading_twice() -> None:
 
 def test_no_page_has_the_package_installed_from_an_index_that_does_not_have_it() -> None:
     # Where it is installed already, pip takes an extra of it without asking for the package.
-    adds_an_extra = r'once it is installed, `pip install "cfai-sdk\[|`pip install "cfai-sdk\[media\]"`'
+    adds_an_extra = r'it is published, it is `pip install "cfai-sdk\[|`pip install "cfai-sdk\[media\]"`'
     for page in PAGES:
         if page.name != "releasing.md":
             text = re.sub(adds_an_extra, "", page.read_text("utf-8"))

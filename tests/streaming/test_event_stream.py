@@ -237,7 +237,8 @@ def test_padding_changes_nothing_else(payload: dict[str, Any], indent: int | Non
 def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark() -> None:
     assert DONE_EVENT == b"data: [DONE]\n\n"
     error = StreamError("3040: busy", code=3040)
-    plain = b'event: error\ndata: {"code":3040,"message":"The answer broke off. Please ask again."}\n\n'
+    said = '"message":"3040: busy","user_message":"The answer broke off. Please ask again."'
+    plain = f'event: error\ndata: {{"code":3040,{said}}}\n\n'.encode()
     assert error.to_event_stream() == plain + DONE_EVENT
     for error, code in (
         (StreamError("bad prompt", code="invalid_prompt"), "invalid_prompt"),
@@ -248,8 +249,9 @@ def test_an_error_becomes_an_event_with_code_and_message_and_then_the_end_mark()
         event, end = events(error.to_event_stream())
         assert (event.event, end) == ("error", Event("message", "[DONE]", "", None)), error
         found = json.loads(event.data)
-        assert (found.keys(), found["code"]) == ({"code", "message"}, code), error
-        assert found["message"] == error.user_message, error
+        assert (found.keys(), found["code"]) == ({"code", "message", "user_message"}, code), error
+        assert found["user_message"] == error.user_message, error
+        assert found["message"].split()[0] == str(error).split()[0], error
 
 
 def test_a_dialect_is_chosen_by_name() -> None:
@@ -315,19 +317,21 @@ def test_every_event_is_padded_afresh(caller: Caller, service: Service) -> None:
 def test_a_stream_that_fails_tells_the_browser_and_is_done(caller: Caller, service: Service) -> None:
     problem = '{"errors":[{"code":3040,"message":"no room"}]}'
     together = b'data: {"response":"Hel"}\ndata: ' + problem.encode()
-    rows: list[tuple[list[bytes], Exception | None, int | None]] = [
-        (native("Hel"), None, None),
-        (native("Hel"), httpx.ReadError("gone"), None),
-        ([*native("Hel"), event(problem), DONE], None, 3040),
-        ([*native("Hel"), event("no json"), DONE], None, None),
-        *(([together + end], None, 3040) for end in (b"\n\n", b"", b"\ndata: [DONE]", b"\n" + DONE)),
+    rows: list[tuple[list[bytes], Exception | None, int | None, str]] = [
+        (native("Hel"), None, None, "ended"),
+        (native("Hel"), httpx.ReadError("gone"), None, "gone"),
+        ([*native("Hel"), event(problem), DONE], None, 3040, "no room"),
+        ([*native("Hel"), event("no json"), DONE], None, None, "no JSON"),
+        *(([together + end], None, 3040, "no room") for end in (b"\n\n", b"", b"\ndata: [DONE]", b"\n" + DONE)),
     ]
-    for (body, breaks, code), dialect in product(rows, DIALECTS):
+    for (body, breaks, code, said), dialect in product(rows, DIALECTS):
         service.answers(service.events(*body, breaks=breaks))
         with row((body, dialect)):
             message, (name, error), end = browser_events(caller.stream(MODEL).to_event_stream(dialect))
             assert (message, end) == (SAID[0], END)
-            assert (name, error) == ("error", {"code": code, "message": StreamError("").user_message})
+            assert (name, error["code"]) == ("error", code)
+            assert said in error["message"]
+            assert error["user_message"] == StreamError("").user_message
 
 
 @SYNC_AND_ASYNC

@@ -118,7 +118,7 @@ function ask() {
     draw();
   });
   source.addEventListener("error", ({ data }) => {
-    end(data ? JSON.parse(data).message : "The connection was lost. Please ask again.");
+    end(data ? JSON.parse(data).user_message : "The connection was lost. Please ask again.");
   });
   showControls();
   $("status").textContent = "The model is answering. Escape stops it.";
