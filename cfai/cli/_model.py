@@ -1,0 +1,57 @@
+"""The model of a command: its whole name, a short one, or the default."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from cfai import ConfigurationError, models
+
+DEFAULT_MODEL = "@cf/zai-org/glm-4.7-flash"
+"""The model of a command that names none, unless the environment variable `CFAI_MODEL` does."""
+
+_MOST_LISTED = 12
+
+
+def get_default_model() -> str:
+    """Return the model of a command that names none. Raises `ConfigurationError` if `CFAI_MODEL` names no model."""
+    return resolve_model(os.environ.get("CFAI_MODEL") or DEFAULT_MODEL)
+
+
+def resolve_model(name: str) -> str:
+    """Return the whole name of a model that is called by its whole name, or by a part of it that no other one has.
+
+    A whole name passes as it is, also one that the catalogue does not know. Raises `ConfigurationError`, which lists
+    the models that a short name may mean.
+    """
+    if name.startswith("@"):
+        return name
+    found = find_models(name)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        more = f", and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
+        names = "\n".join(f"  {each}" for each in found[:_MOST_LISTED])
+        raise ConfigurationError(f"{name!r} may be one of {len(found)} models: name one of them{more}\n{names}")
+    near = models.suggest(name)
+    hint = f": did you mean {' or '.join(near)}?" if near else ": cfai models lists them"
+    raise ConfigurationError(f"there is no model {name!r}{hint}")
+
+
+def find_models(name: str) -> list[str]:
+    """Return the live models that a short name may mean: the one whose last part it is, else all that have its words.
+
+    A retired one is meant only by all of its last part; one that speaks through a WebSocket alone by no short name.
+    """
+    known = [model for model in models.catalogue().values() if not model.is_realtime_only]
+    short = name.lower()
+    for is_live in (True, False):
+        same = [each.name for each in known if (not each.retired_on) is is_live and _last_part(each.name) == short]
+        if same:
+            return same
+    words = re.compile(rf"(?<![^/.-]){re.escape(short)}(?![^/.-])")
+    return [each.name for each in known if not each.retired_on and words.search(each.name.lower())]
+
+
+def _last_part(name: str) -> str:
+    return name.rpartition("/")[2].lower()
