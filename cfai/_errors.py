@@ -405,3 +405,19 @@ def _describe_wait(seconds: float | None) -> str:
         if seconds <= 90 * length:
             return f"in {math.ceil(seconds / length)} {unit}"
     return "later"
+
+
+_OF_TWO = (
+    BrokenResponseError,
+    RefusedContextLengthError,
+    RefusedSequenceLengthError,
+    StreamContextLengthError,
+    StreamSequenceLengthError,
+    StreamTimeoutError,
+)
+"""Those that are both of two, which nobody imports."""
+
+# Tracebacks and pickles show the names by which the others are imported.
+for _public in [each for each in vars().values() if isinstance(each, type) and issubclass(each, CfaiError)]:
+    if _public not in _OF_TWO:
+        _public.__module__ = "cfai"

@@ -32,6 +32,10 @@ class UnstoppedStreamWarning(UserWarning):
     """A stream was left, or may be, without its model being stopped: it writes on, and is paid for."""
 
 
+# Tracebacks and pickles show the names by which these are imported.
+for _public in [each for each in vars().values() if isinstance(each, type) and issubclass(each, Warning)]:
+    _public.__module__ = "cfai"
+
 _INTERNAL = frozenset({"cfai", "anyio", "asyncio", "trio"})
 """Packages whose frames are nobody's own code."""
 

@@ -283,7 +283,7 @@ def test_the_page_shows_what_breaks_or_forbids_a_stream(local: Emulator, site: h
     assert (error.event, error.json()["code"], last.data) == ("error", 3040, "[DONE]")
     text = "".join(token.json()["response"] for token in tokens)
     assert answer_of(local, {"prompt": "hello"}).startswith(text)
-    assert run_page(site, "hello", [*tokens, error, last])["shown"] == f"{text}\n{error.json()['message']}"
+    assert run_page(site, "hello", [*tokens, error, last])["shown"] == f"{text}\n{error.json()['user_message']}"
     assert error.json()["user_message"] == "The answer broke off. Please ask again."
     local.script(Fault(code=5035))
     events = events_of(site, "hello")
