@@ -236,7 +236,7 @@ def test_an_example_that_compares_texts_prints_the_nearest_first(workers_ai: Wor
 
 
 def test_an_example_runs_with_the_environment_that_the_emulator_prints() -> None:
-    command = [sys.executable, "-m", "cfai.cli", "dev", "--tokens-per-second", "0"]
+    command = [sys.executable, "-m", "cfai.cli", "dev", "--port", "0", "--tokens-per-second", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as emulator:
         try:
             assert emulator.stdout is not None

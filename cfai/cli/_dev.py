@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from cfai import CfaiError
+from cfai.cli._commands import format_examples
 from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
-from cfai.cli._terminal import escape_for, print_text
 
 if TYPE_CHECKING:
     from cfai.local.server import LocalServer
+
+DEFAULT_PORT = 8790
+"""The port of `cfai dev`: not that of `wrangler dev`, so that both can run."""
+
+EXAMPLES = format_examples(
+    "cfai dev", "cfai dev -- python app.py", "cfai dev --random-faults 0.3 -- pytest", "cfai dev --replay recordings"
+)
 
 _EMULATOR_OPTIONS = (
     "tokens_per_second",
@@ -48,6 +52,14 @@ class Retired(StrEnum):
 
 def dev(
     context: typer.Context,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND...]",
+            help="A program to run with the environment set; it ends with the program, and with its exit code.",
+            show_default=False,
+        ),
+    ] = None,
     record: Annotated[
         Path | None,
         typer.Option(help="Stand in front of the real service, with your credentials, and keep what it answers here."),
@@ -58,7 +70,12 @@ def dev(
     upstream: UpstreamUrl = None,
     model_map: ModelMap = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 is any free one.")] = 0,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Port to listen on; 0 is any free one. By default {DEFAULT_PORT}, with a program any.", metavar="N"
+        ),
+    ] = None,
     tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE_RATE,
     text: Annotated[
         Text, typer.Option(help="What is answered: sentences, or what programs lose or break on its way.")
@@ -84,57 +101,58 @@ def dev(
     seed: Annotated[int, typer.Option(help="Seed of --random-faults: the same draws the same.")] = 0,
     scenarios: Annotated[bool, typer.Option("--scenarios", help="List what can go wrong, by name, and end.")] = False,
 ) -> None:
-    """Serve a Workers AI on this machine, and print the environment that points a client at it."""
+    """Serve a Workers AI on this machine, and print the environment that points a client at it.
+
+    Each request is a line on standard error.
+    """
     if scenarios:
         return _print_scenarios()
     _check_options(context, record, replay, timing)
+    from cfai.cli._errors import report_errors
+    from cfai.cli._serve import serve
     from cfai.local import Emulator, Player, Recorder
-    from cfai.local.server import serve_in_foreground
 
-    try:
-        with ExitStack() as cleanup:
-            engine = parse_engine(gguf, upstream, model_map)
-            if record:
-                service: dict[str, str] = {}
-                if engine:
-                    inner = cleanup.enter_context(Emulator(engine=engine, keep_requests=0))
-                    service = {
-                        "upstream_url": inner.base_url,
-                        "upstream_account_id": inner.account_id,
-                        "upstream_token": inner.api_token,
-                    }
-                recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
-                local: LocalServer = recorder
-                note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
-            elif replay:
-                local = Player(replay, host, port, timing=timing, allow_remote=allow_remote)
-                note = f"Playing back {replay} until Ctrl-C."
-            else:
-                is_lifelike = engine is None or _is_on_command_line(context, "tokens_per_second")
-                emulator = Emulator(
-                    host,
-                    port,
-                    tokens_per_second=tokens_per_second or None if is_lifelike else None,
-                    text=text.value,
-                    lenient_paths=lenient_paths,
-                    retired=retired.value,
-                    allow_remote=allow_remote,
-                    keep_requests=0,
-                    engine=engine,
-                    rate_limits=rate_limits,
-                    daily_neurons=daily_neurons,
-                    concurrency=concurrency,
-                    workers_paid=not no_workers_paid,
-                )
-                emulator.random_faults(random_faults, seed=seed)
-                local = emulator
-                note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
-            serve_in_foreground(local, escape_for(sys.stderr, note))
-    except KeyboardInterrupt:
-        return
-    except (CfaiError, ImportError, OSError, OverflowError, ValueError) as error:
-        print_text(Console(stderr=True, highlight=False, soft_wrap=True), str(error), "red")
-        raise typer.Exit(1) from error
+    if port is None:
+        port = 0 if command else DEFAULT_PORT
+    with suppress(KeyboardInterrupt), report_errors(), ExitStack() as cleanup:
+        engine = parse_engine(gguf, upstream, model_map)
+        if record:
+            service: dict[str, str] = {}
+            if engine:
+                inner = cleanup.enter_context(Emulator(engine=engine, keep_requests=0))
+                service = {
+                    "upstream_url": inner.base_url,
+                    "upstream_account_id": inner.account_id,
+                    "upstream_token": inner.api_token,
+                }
+            recorder = Recorder(record, host, port, allow_remote=allow_remote, **service)
+            local: LocalServer = recorder
+            note = f"Recording {recorder.upstream_url} into {record} until Ctrl-C."
+        elif replay:
+            local = Player(replay, host, port, timing=timing, allow_remote=allow_remote)
+            note = f"Playing back {replay} until Ctrl-C."
+        else:
+            is_lifelike = engine is None or _is_on_command_line(context, "tokens_per_second")
+            emulator = Emulator(
+                host,
+                port,
+                tokens_per_second=tokens_per_second or None if is_lifelike else None,
+                text=text.value,
+                lenient_paths=lenient_paths,
+                retired=retired.value,
+                allow_remote=allow_remote,
+                keep_requests=0,
+                engine=engine,
+                rate_limits=rate_limits,
+                daily_neurons=daily_neurons,
+                concurrency=concurrency,
+                workers_paid=not no_workers_paid,
+            )
+            emulator.random_faults(random_faults, seed=seed)
+            local = emulator
+            note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
+        if code := serve(local, note, command or []):
+            raise typer.Exit(code)
 
 
 def _print_scenarios() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from importlib import import_module
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cfai._errors import ConfigurationError
 from cfai._warnings import warn
-from cfai.local.emulator import Emulator, Engine
-from cfai.local.engines import LlamaCpp, OpenAIUpstream, load_small_model
-from cfai.local.faults import Faults
+
+if TYPE_CHECKING:
+    from cfai.local.emulator import Emulator, Engine
+    from cfai.local.faults import Faults
 
 
 def start_emulator(
@@ -22,6 +23,9 @@ def start_emulator(
     if [gguf is None, upstream is None, not emulated].count(False) > 1:
         raise ConfigurationError("`gguf`, `upstream` and `emulated` exclude each other: give one of them")
     check_server_is_installed()  # before a model is fetched
+    from cfai.local.emulator import Emulator
+    from cfai.local.engines import LlamaCpp, OpenAIUpstream
+
     try:
         engine: Engine | None = None
         if gguf is not None:
@@ -53,6 +57,8 @@ def _check_type(option: str, value: Any, kinds: tuple[type, ...], must_be: str) 
 
 def _load_small_model() -> Engine | None:
     """Return the engine of the small model, or `None` with a warning if it cannot run here."""
+    from cfai.local.engines import load_small_model
+
     try:
         return load_small_model()
     except ConfigurationError as error:

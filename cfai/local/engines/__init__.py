@@ -11,11 +11,23 @@ with Emulator(engine=OpenAIUpstream("http://127.0.0.1:11434/v1")) as local, loca
 process and needs the extra `llama`. `load_small_model` is such an engine without a file of one's own.
 """
 
-from cfai.local.engines._llama import LlamaCpp
-from cfai.local.engines._small_model import SMALL_MODEL, PackagedModel, fetch_model, load_small_model
-from cfai.local.engines._upstream import OpenAIUpstream
+from typing import TYPE_CHECKING
 
-for _public in (LlamaCpp, OpenAIUpstream):
-    _public.__module__ = "cfai.local"
+from cfai._lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from cfai.local.engines._llama import LlamaCpp
+    from cfai.local.engines._small_model import SMALL_MODEL, PackagedModel, fetch_model, load_small_model
+    from cfai.local.engines._upstream import OpenAIUpstream
 
 __all__ = ["SMALL_MODEL", "LlamaCpp", "OpenAIUpstream", "PackagedModel", "fetch_model", "load_small_model"]
+
+# Each by itself: the command line has a model loading while it imports the rest.
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "_llama": ("LlamaCpp",),
+        "_small_model": ("SMALL_MODEL", "PackagedModel", "fetch_model", "load_small_model"),
+        "_upstream": ("OpenAIUpstream",),
+    },
+)

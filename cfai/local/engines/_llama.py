@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
+import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from concurrent.futures import Future
 from os import PathLike
 from pathlib import Path
-from typing import Any
-
-import anyio
-from anyio import to_thread
+from typing import TYPE_CHECKING, Any
 
 from cfai._errors import ConfigurationError
-from cfai.local.engines._upstream import OpenAIUpstream, build_gateway_error
-from cfai.types import Token, Usage
+
+if TYPE_CHECKING:
+    import anyio
+
+    from cfai.local.engines._upstream import OpenAIUpstream
+    from cfai.types import Token, Usage
+else:
+    OpenAIUpstream = Token = Usage = Any  # so that hints resolve without these modules
 
 _INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk[llama]"'
 _MAGIC = b"GGUF"
+_SMALL_SIZE = 1 << 30
+"""Bytes of a file that fits the memory of any machine."""
 
 
 def import_llama() -> Any:
@@ -67,6 +75,25 @@ class LlamaCpp:
         self._servers: dict[bool, Any] = {}
         self._upstreams: dict[bool, OpenAIUpstream] = {}
         self._lock: anyio.Lock | None = None
+        self._early: Future[Any] | None = None
+        """The server for text, if it was started before a call needed it."""
+
+    def start_loading(self) -> None:
+        """Begin to load it for text, in a thread of its own. The first call then waits for the rest of that."""
+        early = self._early = Future[Any]()
+
+        def load() -> None:
+            try:
+                early.set_result(self._start_server(False))
+            except BaseException as error:  # the first call raises it
+                early.set_exception(error)
+
+        threading.Thread(target=load, name="cfai-llama").start()
+        atexit.register(self._drop_early)  # a program that comes to no call would not end with a server in it
+
+    def _drop_early(self) -> None:
+        atexit.unregister(self._drop_early)
+        self._early = None
 
     def __repr__(self) -> str:
         return f"LlamaCpp({str(self._file)!r})"
@@ -84,17 +111,30 @@ class LlamaCpp:
 
     async def aclose(self) -> None:
         """Unload the model."""
+        from anyio import to_thread
+
+        if self._early is not None:
+            await to_thread.run_sync(self._early.exception)
+            self._drop_early()
         for upstream in self._upstreams.values():
             await upstream.aclose()
         self._upstreams.clear()
         await to_thread.run_sync(self._servers.clear)
 
     async def _get_upstream(self, *, embeds: bool) -> OpenAIUpstream:
+        import anyio
+        from anyio import to_thread
+
+        from cfai.local.engines._upstream import OpenAIUpstream
+
         self._lock = self._lock or anyio.Lock()
         async with self._lock:
             if embeds not in self._upstreams:
                 # Loading takes seconds, or a minute for a large file.
-                server = await to_thread.run_sync(self._start_server, embeds)
+                if self._early is not None and not embeds:
+                    server = await to_thread.run_sync(self._early.result)
+                else:
+                    server = await to_thread.run_sync(self._start_server, embeds)
                 self._servers[embeds] = server
                 self._upstreams[embeds] = OpenAIUpstream(
                     f"{server.listening_address}/v1", models=self._file.name, force_tools=True
@@ -112,6 +152,8 @@ class LlamaCpp:
         params.use_jinja = True
         params.warmup = False
         params.verbosity = -1
+        if self._file.stat().st_size < _SMALL_SIZE:
+            params.fit_params = False  # it fits, and to find that out takes a quarter of the time of loading
         if self._threads is not None:
             params.cpuparams.n_threads = self._threads
         if self._temperature is not None:
@@ -125,4 +167,9 @@ class LlamaCpp:
             return library.Server(params)
         except Exception as error:  # the library raises nothing narrower
             why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
+            from cfai.local.engines._upstream import build_gateway_error
+
             raise build_gateway_error(f"{why}. Is the file whole, and does it fit into memory?") from error
+
+
+LlamaCpp.__module__ = "cfai.local"

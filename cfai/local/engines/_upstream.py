@@ -208,3 +208,6 @@ def _find_message(body: str) -> str:
         if is_mapping(error) and error.get(key):
             error = error[key]
     return to_compact_json(error) if not isinstance(error, str) else error
+
+
+OpenAIUpstream.__module__ = "cfai.local"

@@ -1,8 +1,8 @@
 """A server on this machine, in a thread of its own: what the emulator, the recorder and the player have in common."""
 
 from cfai.local.server._access import CREDENTIAL_HEADERS, AccessRules, is_loopback
-from cfai.local.server._application import MAX_OPEN_SECONDS, Application, Connection, RawRequest
-from cfai.local.server._server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, LocalServer, listen, serve_in_foreground
+from cfai.local.server._application import MAX_OPEN_SECONDS, AnsweredRequest, Application, Connection, RawRequest
+from cfai.local.server._server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, LocalServer, listen
 
 __all__ = [
     "CREDENTIAL_HEADERS",
@@ -10,11 +10,11 @@ __all__ = [
     "LOCAL_API_TOKEN",
     "MAX_OPEN_SECONDS",
     "AccessRules",
+    "AnsweredRequest",
     "Application",
     "Connection",
     "LocalServer",
     "RawRequest",
     "is_loopback",
     "listen",
-    "serve_in_foreground",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -52,6 +53,24 @@ class RawRequest:
         return dict(parse_qsl(self.query, keep_blank_values=True))
 
 
+@dataclass(frozen=True, slots=True)
+class AnsweredRequest:
+    """A request, and how it was answered, for a log."""
+
+    method: str
+    path: str
+    """Still encoded."""
+
+    status: int | None
+    """`None` if no status line was sent."""
+
+    seconds: float
+    """From its head to the end of its answer."""
+
+    left_by_client: bool
+    """True if its client left before the end."""
+
+
 class Application(ABC):
     """An ASGI application that knows its connections: some faults are to close one."""
 
@@ -64,9 +83,12 @@ class Application(ABC):
         self.access = access
         self.stopping = False
         """Set when the server is about to cut off everyone itself."""
+        self.log_request: Callable[[AnsweredRequest], object] | None = None
+        """Called with each request once it was answered."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has left already."""
+        started = time.monotonic()
         connection = Connection(self, receive, send, scope["state"]["transport"])
         body = await connection.read_body()
         if connection.is_gone:
@@ -83,6 +105,9 @@ class Application(ABC):
                 await connection.send_text(403, "text/plain", text)
         finally:
             watch.cancel()
+            if self.log_request is not None:
+                seconds, left = time.monotonic() - started, connection.left_by_client
+                self.log_request(AnsweredRequest(scope["method"], path, connection.status, seconds, left))
 
     @abstractmethod
     async def answer(self, connection: Connection, request: RawRequest) -> None:
@@ -103,6 +128,8 @@ class Connection:
         self._transport = transport
         self._gone = asyncio.Event()
         self._ended = False
+        self.status: int | None = None
+        """The status that was sent, once it was."""
         self.left_by_client = False
         """True if the client left before its answer's end, while the server still ran."""
 
@@ -140,6 +167,7 @@ class Connection:
 
     async def start(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the status line and the headers."""
+        self.status = status
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import atexit
-import logging
-import signal
 import socket
 import sys
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, ClassVar, NoReturn, Self
+from typing import Any, ClassVar, Self
 
 from cfai import Ai
 from cfai.local.server._access import AccessRules, is_loopback
-from cfai.local.server._application import Application
+from cfai.local.server._application import AnsweredRequest, Application
 
 LOCAL_ACCOUNT_ID = "cfa10000000000000000000000000000"
 LOCAL_API_TOKEN = "cfai-emulator-token"
@@ -41,6 +38,8 @@ class LocalServer(ABC):
         self._thread: threading.Thread | None = None
         self._request_stop: Callable[[], object] = lambda: None
         self._port = 0
+        self.log_request: Callable[[AnsweredRequest], object] | None = None
+        """Called with each request once it was answered, on the server's thread. Set it before the server starts."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.base_url!r})" if self._thread else f"{type(self).__name__}()"
@@ -94,6 +93,7 @@ class LocalServer(ABC):
         except ImportError as error:
             raise ImportError(f'{self.display_name} needs another package: pip install "cfai-sdk[emulator]"') from error
         app = self._make_application()
+        app.log_request = self.log_request
         started: Future[Callable[[], object]] = Future()
         listener = listen(self._host, self._requested_port)
         self._port = listener.getsockname()[1]
@@ -152,22 +152,6 @@ class LocalServer(ABC):
     def _url_host(self) -> str:
         name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
         return f"[{name}]" if ":" in name else name
-
-
-def serve_in_foreground(local: LocalServer, note: str) -> NoReturn:
-    """Print the environment that points a client at `local`, and serve until `KeyboardInterrupt`."""
-    if logging.lastResort is not None:
-        # A library's log is silent, but this is a program: what cannot be taken or recorded is said on standard error.
-        logging.getLogger("cfai.local").addHandler(logging.lastResort)
-    # What a container's or a service's manager sends means the same as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with local:
-        print(f"export CLOUDFLARE_API_BASE_URL={local.base_url}")
-        print(f"export CLOUDFLARE_ACCOUNT_ID={local.account_id}")
-        print(f"export CLOUDFLARE_API_TOKEN={local.api_token}", flush=True)
-        print(note, file=sys.stderr, flush=True)
-        while True:
-            time.sleep(3600)
 
 
 def _stop_late(started: Future[Callable[[], object]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ Run = Callable[..., tuple[int, str, str]]
 @contextmanager
 def dev(*options: str, note: str, number: signal.Signals = signal.SIGINT) -> Iterator[dict[str, str]]:
     """Run the command until Ctrl-C, or another signal; gives the environment that it prints."""
-    command = [sys.executable, "-W", "error", "-m", "cfai.cli", "dev", *options]
+    command = [sys.executable, "-W", "error", "-m", "cfai.cli", "dev", "--port", "0", *options]
     program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert program.stdout is not None
     lines = [program.stdout.readline().split() for _ in range(3)]
@@ -39,7 +40,11 @@ def dev(*options: str, note: str, number: signal.Signals = signal.SIGINT) -> Ite
     finally:
         program.send_signal(number)
         output, errors = program.communicate(timeout=LONG)
-    assert (program.returncode, output, errors) == (0, "", f"{note} until Ctrl-C.\n")
+    first, *requests = errors.splitlines()
+    assert (program.returncode, output, first) == (0, "", f"{note} until Ctrl-C.")
+    for line in requests:
+        assert re.fullmatch(rf"\d\d:\d\d:\d\d  POST run/{MODEL}  (200|404)  \d+\.\d\d s", line), line
+    assert requests, "each request is a line"
 
 
 def ask(exported: dict[str, str], inputs: Any) -> httpx.Response:
@@ -52,7 +57,7 @@ def ask(exported: dict[str, str], inputs: Any) -> httpx.Response:
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Runs the command line in this process, where Ctrl-C comes as soon as it serves."""
-    monkeypatch.setattr("cfai.local.server._server.time.sleep", MagicMock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("cfai.cli._serve.time.sleep", MagicMock(side_effect=KeyboardInterrupt))
     monkeypatch.setattr(signal, "signal", MagicMock())
     # Where it is set, rich takes any file for a terminal.
     monkeypatch.delenv("FORCE_COLOR", raising=False)
@@ -80,7 +85,7 @@ def account(monkeypatch: pytest.MonkeyPatch, upstream: Emulator) -> Emulator:
 def test_dev_emulates_records_and_plays_back(tapes: Tapes, account: Emulator) -> None:
     inputs = {"prompt": "Hello", "stream": True}
     for number in (signal.SIGINT, signal.SIGTERM):
-        emulator = dev("--port", "0", "--tokens-per-second", "0", note="Serving emulated answers", number=number)
+        emulator = dev("--tokens-per-second", "0", note="Serving emulated answers", number=number)
         with row(number), emulator as exported:
             assert ask(exported, {"prompt": "Hello"}).json()["result"]["choices"]
     with dev("--record", str(tapes.folder), note=f"Recording {account.base_url} into {tapes.folder}") as exported:
@@ -199,7 +204,7 @@ def test_options_that_mean_nothing_together_are_refused_and_a_mistake_named(
         (["--random-faults", "2"], "rate must be a share of the requests, from 0 to 1, got 2.0"),
         (["--concurrency", "0"], "concurrency must be 1 or more"),
         (["--replay", "nothing"], "nothing is recorded in nothing"),
-        (["--record", "a"], "no account id: pass account_id, or set CLOUDFLARE_ACCOUNT_ID"),
+        (["--record", "a"], "no account id: set CLOUDFLARE_ACCOUNT_ID"),
     ):
         with row(options):
             code, out, err = cli(*options)
