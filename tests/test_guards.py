@@ -45,7 +45,7 @@ ORDER = (
     ("__init__",),
     ("integrations",),
     ("local",),
-    ("testing", "doctor", "cli", "_pyinstaller"),
+    ("testing", "doctor", "cli", "_pyinstaller", "__main__"),
 )
 """Every room, and the rooms that it may import from: those of its own row, and of the rows before it."""
 
@@ -97,7 +97,13 @@ def run(code: str) -> str:
 
 def test_importing_the_package_imports_nothing_that_it_can_do_without() -> None:
     # httpx brings its own command line along where it can.
-    needed = "import sys, httpx, httpx_sse, pydantic, anyio; before = set(sys.modules); import cfai; "
+    alone = "import sys; before = set(sys.modules); import cfai; print(*(set(sys.modules) - before))"
+    assert {name for name in run(alone).split() if name.startswith(("cfai", "httpx", "pydantic"))} == {
+        "cfai",
+        "cfai._lazy",
+        "cfai._version",
+    }
+    needed = "import sys, httpx, httpx_sse, pydantic, anyio; before = set(sys.modules); from cfai import Ai; "
     loaded = set(run(needed + "print(*(set(sys.modules) - before))").split())
     assert "cfai._client" in loaded
     heavy = {"starlette", "uvicorn", "typer", "rich", "numpy", "trio", "openai", "fastapi", "respx", "pytest", "httpx2"}

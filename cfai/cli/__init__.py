@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from io import TextIOWrapper
 
 
@@ -17,6 +18,7 @@ def main() -> None:
 
 def _run_app() -> None:
     try:
+        import_module("rich")  # which the commands import where they need it
         from cfai.cli._app import app
         from cfai.cli._terminal import escape_logs
     except ModuleNotFoundError as error:
@@ -31,4 +33,4 @@ def _run_app() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     escape_logs()
-    app()
+    app(prog_name="cfai")

@@ -8,72 +8,84 @@ from pathlib import Path
 from typing import Any
 
 from cfai import InputError, models
-from cfai.models.schemas import get_schema
+from cfai.models.schemas import FLUX_2_FORM, get_schema
 from cfai.types._media_types import find_media_type
 
-_HEAD = 48
-"""The bytes of a file by which its type is told."""
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "images", "input_image_0", "input_image_1", "input_image_2", "input_image_3"),
     "audio": ("audio",),
     "video": ("videos",),
 }
-_LISTS = ("images", "videos")
+"""The inputs that take media, by their kind."""
+_LISTS = ("images", "audio", "videos")
+"""Those that take several, where their type is a list of files."""
+_NOUNS = {"image": "an image", "audio": "a sound", "video": "a video"}
 _FORM_MODELS = "@cf/black-forest-labs/flux-2-"
-"""The beginning of the names of models that take images in the fields of a form, which their schemas do not have."""
+"""The beginning of the names of models that take a form, which their schemas do not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that goes with a prompt."""
 
-    path: Path
+    name: str
     kind: str
     """`image`, `audio`, `video` or `text`."""
+    medium: Path | bytes = b""
+    """An image, a sound or a video, as `run` takes it."""
     text: str = ""
     """The content of a text."""
 
 
+def recognise(name: str, content: bytes, medium: Path | None = None) -> Attachment | None:
+    """Return the medium that the first bytes of a file tell, or `None`."""
+    kind = (find_media_type(content) or "").partition("/")[0]
+    return Attachment(name, kind, content if medium is None else medium) if kind in _FIELDS else None
+
+
 def read_attachment(path: Path) -> Attachment:
-    """Return what a file is, and its content if that is text. Media are read when they are sent.
+    """Return a file as an attachment.
 
     Raises `OSError` for a file that cannot be read, and `InputError` for one that no model takes.
     """
-    with path.open("rb") as file:
-        media_type = find_media_type(file.read(_HEAD)) or ""
-    kind = media_type.partition("/")[0]
-    if kind in _FIELDS:
-        return Attachment(path, kind)
+    content = path.read_bytes()
+    medium = recognise(path.name, content, path)
+    if medium is not None:
+        return medium
     try:
-        if media_type:
-            raise ValueError
-        content = path.read_bytes().decode("utf-8").removeprefix("\ufeff")
-        if "\0" in content:
-            raise ValueError
-    except ValueError:
-        what = media_type or "neither an image, nor a sound, nor text in UTF-8"
-        message = f"{path} cannot be attached, it is {what}: attach an image, a sound, a video or a text"
-        raise InputError(message) from None
-    return Attachment(path, "text", content)
+        text = content.decode("utf-8").removeprefix("\ufeff")
+        is_text = "\0" not in text and find_media_type(content) is None
+    except UnicodeDecodeError:
+        text, is_text = "", False
+    if is_text:
+        return Attachment(path.name, "text", text=text)
+    what = find_media_type(content) or "neither an image, nor a sound, nor text in UTF-8"
+    raise InputError(f"{path} cannot be attached, it is {what}: attach an image, a sound, a video or a text")
 
 
 def add_texts(prompt: str, attachments: Iterable[Attachment]) -> str:
     """Return a prompt with the texts of attachments behind it, each under the name of its file."""
-    texts = [f"{each.path.name}:\n\n{each.text}" for each in attachments if each.kind == "text"]
+    texts = [f"{each.name}:\n\n{each.text}" for each in attachments if each.kind == "text"]
     return "\n\n".join(filter(None, [prompt, *texts]))
 
 
-def list_media(attachments: Iterable[Attachment]) -> list[Path]:
-    """Return the files of attachments that are images, sounds or videos, as `run` and a `Chat` take them."""
-    return [each.path for each in attachments if each.kind != "text"]
+def list_media(attachments: Iterable[Attachment]) -> list[Path | bytes]:
+    """Return the images, sounds and videos among attachments, as messages and a `Chat` take them."""
+    return [each.medium for each in attachments if each.kind != "text"]
+
+
+def get_parameters(model: str) -> Mapping[str, Any]:
+    """Return the inputs of a model by name; nothing of one that nobody knows."""
+    schema = FLUX_2_FORM if model.startswith(_FORM_MODELS) else get_schema(model)
+    return schema.parameters if schema else {}
 
 
 def takes_messages(model: str) -> bool:
     """Return True for a model that reads messages, in which media stand beside the text."""
-    known, schema = models.catalogue().get(model), get_schema(model)
-    if schema is None or known is None:
-        return known is None or known.task == "Text Generation"
-    return "messages" in schema.parameters
+    if taken := get_parameters(model):
+        return "messages" in taken
+    known = models.catalogue().get(model)
+    return known is None or known.task == "Text Generation"
 
 
 def add_media(model: str, inputs: Mapping[str, Any], attachments: Sequence[Attachment]) -> dict[str, Any]:
@@ -81,25 +93,19 @@ def add_media(model: str, inputs: Mapping[str, Any], attachments: Sequence[Attac
 
     Raises `InputError` for a medium that the model has no input for.
     """
-    added = dict(inputs)
+    added, taken = dict(inputs), get_parameters(model)
     for attachment in attachments:
-        if attachment.kind != "text":
-            name = _find_field(model, attachment, added)
-            added[name] = [*added.get(name, ()), attachment.path] if name in _LISTS else attachment.path
+        if attachment.kind == "text":
+            continue
+        fields = [name for name in _FIELDS[attachment.kind] if name in taken]
+        lists = [name for name in fields if name in _LISTS and taken[name].type.startswith("array<data URL")]
+        free = lists or [name for name in fields if name not in added]
+        if not fields:
+            raise InputError(f"{attachment.name} is {_NOUNS[attachment.kind]}, and {model} takes none", model=model)
+        if not free:
+            raise InputError(f"{attachment.name} is one too many: {model} takes no more of its kind", model=model)
+        if lists:
+            added[free[0]] = [*added.get(free[0], ()), attachment.medium]
+        else:
+            added[free[0]] = attachment.medium
     return added
-
-
-def _find_field(model: str, attachment: Attachment, inputs: Mapping[str, Any]) -> str:
-    """Return the input of a model that a medium goes into."""
-    schema = get_schema(model)
-    taken: Iterable[str] = schema.parameters if schema else ()
-    if model.startswith(_FORM_MODELS):
-        taken = _FIELDS["image"][2:]
-    fields = [name for name in _FIELDS[attachment.kind] if name in taken]
-    free = [name for name in fields if name in _LISTS or name not in inputs]
-    if free:
-        return free[0]
-    medium = {"image": "an image", "audio": "a sound", "video": "a video"}[attachment.kind]
-    if fields:
-        raise InputError(f"{attachment.path}: {model} takes no more than {len(fields)} of these", model=model)
-    raise InputError(f"{attachment.path} is {medium}, and {model} takes none", model=model)

@@ -7,14 +7,17 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from cfai.cli._commands import format_examples
 from cfai.cli._terminal import print_text, write
-from cfai.doctor import Finding, conform, estimate_cost, examine
-from cfai.local import RecordingWriter
+
+if TYPE_CHECKING:
+    from cfai.doctor import Finding
+
+EXAMPLES = format_examples("cfai doctor", "cfai doctor --json", "cfai doctor --conformance --record recordings")
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
@@ -39,6 +42,9 @@ def doctor(
     """
     if not conformance and (record or gateway):
         raise typer.BadParameter("--record and --gateway go with --conformance")
+    from cfai.doctor import conform, estimate_cost, examine
+    from cfai.local import RecordingWriter
+
     health = _print_findings(examine(timeout=timeout), as_json)
     facts: list[Finding] | None = None
     is_confirmed = True
@@ -63,6 +69,8 @@ def doctor(
 
 def _print_findings(findings: Iterable[Finding], as_json: bool) -> list[Finding]:
     """Return the findings, each printed in a line as it comes, unless JSON is printed at the end."""
+    from rich.console import Console
+
     out = Console(highlight=False, soft_wrap=True)
     printed: list[Finding] = []
     for finding in findings:
@@ -75,6 +83,8 @@ def _print_findings(findings: Iterable[Finding], as_json: bool) -> list[Finding]
 
 def _confirm(neurons: float, yes: bool) -> bool:
     """Return True if the calls may be made. It asks on standard error, so that what is piped on is the report."""
+    from rich.console import Console
+
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     free = "10,000 a day are free"
     errors.print(f"The calls to come cost up to {neurons:.0f} neurons ({free}; more cost $0.011 per 1,000).")

@@ -7,26 +7,37 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cfai import ConfigurationError
-
 if TYPE_CHECKING:
     from cfai.local import Engine
 
 LIFELIKE_RATE = 60.0
 """Tokens a second that the emulator gives, so that a stream looks like one."""
 
-Gguf = Annotated[str | None, typer.Option("--gguf", help="A model's file, for real answers on this machine.")]
+PANEL = "Answers on this machine"
+
+Gguf = Annotated[
+    str | None,
+    typer.Option("--gguf", metavar="FILE", help="A model's file, for real answers.", rich_help_panel=PANEL),
+]
 UpstreamUrl = Annotated[
-    str | None, typer.Option("--upstream", help="A server with OpenAI's API, for real answers: Ollama, vLLM.")
+    str | None,
+    typer.Option("--upstream", metavar="URL", help="A server with OpenAI's API: Ollama, vLLM.", rich_help_panel=PANEL),
 ]
 ModelMap = Annotated[
     list[str] | None,
-    typer.Option("--model-map", help="Which model of the server stands for which: @cf/…=name, *=name."),
+    typer.Option(
+        "--model-map",
+        metavar="NAME=NAME",
+        help="Which model of the server stands for which: @cf/…=name, *=name.",
+        rich_help_panel=PANEL,
+    ),
 ]
 
 
 def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str] | None) -> Engine | None:
     """Return the engine that was asked for, if one was. Raises `ConfigurationError` for what cannot be."""
+    from cfai import ConfigurationError
+
     if gguf is not None and upstream is not None:
         raise ConfigurationError("--gguf runs a model in this process, --upstream asks a server: give either")
     models = dict(map(_parse_pair, model_map or ()))
@@ -40,6 +51,8 @@ def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str
 
 
 def _parse_pair(text: str) -> tuple[str, str]:
+    from cfai import ConfigurationError
+
     name, equals, model = text.partition("=")
     if not (name and equals and model):
         raise ConfigurationError(f"--model-map must be such as '@cf/zai-org/glm-4.7-flash=llama3.2', got {text!r}")

@@ -6,6 +6,7 @@ import os
 import re
 
 from cfai import ConfigurationError, models
+from cfai.cli._catalogue import known_models
 
 DEFAULT_MODEL = "@cf/zai-org/glm-4.7-flash"
 """The model of a command that names none, unless the environment variable `CFAI_MODEL` does."""
@@ -38,12 +39,36 @@ def resolve_model(name: str) -> str:
     raise ConfigurationError(f"there is no model {name!r}{hint}")
 
 
+def resolve_arguments(model: str | None, prompt: str | None) -> tuple[str, str | None]:
+    """Return the whole name of the model and the prompt of `cfai run MODEL PROMPT`.
+
+    One argument alone is a model if it can be one, else a prompt for the default model; a prompt before the model is
+    seen. Raises `ConfigurationError` for a model that cannot be told.
+    """
+    if model is None:
+        return get_default_model(), None
+    if prompt is None and not _may_be_model(model):
+        return get_default_model(), model
+    if prompt is not None and not _may_be_model(model) and (prompt.startswith("@cf/") or find_models(prompt)):
+        return resolve_model(prompt), model
+    return resolve_model(model), prompt
+
+
+def _may_be_model(argument: str) -> bool:
+    """Return True for the name of a model, and for what looks like one with a typing error."""
+    if argument == "-" or len(argument.split()) != 1:
+        return False
+    if argument.startswith("@") or find_models(argument):
+        return True
+    return any(each in argument for each in "-0123456789") and bool(models.suggest(argument))
+
+
 def find_models(name: str) -> list[str]:
     """Return the live models that a short name may mean: the one whose last part it is, else all that have its words.
 
     A retired one is meant only by all of its last part; one that speaks through a WebSocket alone by no short name.
     """
-    known = [model for model in models.catalogue().values() if not model.is_realtime_only]
+    known = [model for model in known_models().values() if not model.is_realtime_only]
     short = name.lower()
     for is_live in (True, False):
         same = [each.name for each in known if (not each.retired_on) is is_live and _last_part(each.name) == short]

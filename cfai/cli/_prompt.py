@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import sys
 
+from cfai.cli._attach import Attachment, recognise
 
-def read_prompt(argument: str | None, model: str) -> str:
-    """Return the prompt behind `model`: the argument, and behind it what a file or a pipe brings on standard input.
 
-    Without an argument, or for `-`, standard input is all of it. Raises `ValueError` for what is not UTF-8, and if
-    there is nothing.
+def read_prompt(argument: str | None) -> tuple[str, list[Attachment]]:
+    """Return a prompt and its attachments: the argument, and behind it what a file or a pipe brings on standard input.
+
+    Without an argument, or for `-`, standard input is all of it. An image, a sound or a video that is piped in is an
+    attachment. Raises `ValueError` for what is not UTF-8.
     """
-    if argument in (None, "-"):
-        prompt = _read_input(may_be_typed=argument == "-")
-        if not prompt.strip():
-            raise ValueError(f"there is no prompt: give one behind the model, {model!r}, or by standard input")
-        return prompt
-    prompt = check_argument(str(argument), "the prompt")
-    piped = _read_input(may_be_typed=False)
-    return f"{prompt}\n\n{piped}" if piped.strip() else prompt
+    piped = _read_input(may_be_typed=argument == "-")
+    medium = recognise("standard input", piped) if piped else None
+    text = "" if medium else _decode(piped, "standard input")
+    prompt = "" if argument in (None, "-") else check_argument(str(argument), "the prompt")
+    parts = [prompt, text] if text.strip() else [prompt]
+    return "\n\n".join(filter(None, parts)), [medium] if medium else []
 
 
 def check_argument(argument: str, name: str) -> str:
@@ -26,12 +26,10 @@ def check_argument(argument: str, name: str) -> str:
     return _decode(argument.encode("utf-8", "surrogatepass"), name)
 
 
-def _read_input(*, may_be_typed: bool) -> str:
+def _read_input(*, may_be_typed: bool) -> bytes:
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # a program that was started without one
-        return ""
-    if sys.stdin.isatty():
-        return sys.stdin.read() if may_be_typed else ""
-    return _decode(sys.stdin.buffer.read(), "standard input")
+        return b""
+    return sys.stdin.buffer.read() if may_be_typed or not sys.stdin.isatty() else b""
 
 
 def _decode(content: bytes, source: str) -> str:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import typer
-from rich.console import Console
+from cfai.cli._commands import format_examples
+from cfai.cli._terminal import write
 
-from cfai import ConfigurationError
-from cfai.cli._terminal import print_text, write
+EXAMPLES = format_examples("cfai pull", "cfai run --local 'where is new york?'")
 
 
 def pull() -> None:
     """Fetch the small model of --local and `Ai.local()`, if it is not there, and print where it is."""
+    from cfai.cli._errors import report_errors
     from cfai.local.engines import fetch_model
 
-    try:
+    with report_errors():
         write(f"{fetch_model(verify=True)}\n")
-    except ConfigurationError as error:
-        print_text(Console(stderr=True, highlight=False, soft_wrap=True), str(error), "red")
-        raise typer.Exit(1) from error

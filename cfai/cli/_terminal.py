@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console
-from rich.segment import Segment, Segments
-from typer.core import TyperGroup
+from typing import TYPE_CHECKING, Any
 
 from cfai._escape import escape_controls
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def write(text: str) -> None:
@@ -26,6 +23,8 @@ def write(text: str) -> None:
 
 def print_text(console: Console, text: str, style: str = "", end: str = "\n") -> None:
     """Print text in one style; no markup, emoji name or link in it is rich's."""
+    from rich.segment import Segment, Segments
+
     shown = escape_controls(text) if console.is_terminal else escape_for(console.file, text)
     console.print(Segments([Segment(shown + end, console.get_style(style))]), end="")
 
@@ -44,26 +43,3 @@ def escape_logs() -> None:
 class _EscapingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return escape_for(sys.stderr, super().format(record))
-
-
-class EscapingGroup(TyperGroup):
-    """Commands whose usage errors repeat no control character of their arguments."""
-
-    def make_context(self, *arguments: Any, **options: Any) -> Any:
-        with _escape_usage_errors():
-            return super().make_context(*arguments, **options)
-
-    def invoke(self, ctx: Any) -> Any:
-        with _escape_usage_errors():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _escape_usage_errors() -> Generator[None]:
-    try:
-        yield
-    except Exception as error:
-        # Click's own class, of which newer versions of typer have a copy.
-        if isinstance(message := getattr(error, "message", None), str):
-            error.message = escape_controls(message)  # type: ignore[attr-defined]
-        raise

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def doctor(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `cfai doctor`, without the pauses between polls."""
-    monkeypatch.setattr("cfai.cli._doctor.conform", functools.partial(conform, sleep=lambda _: None))
+    monkeypatch.setattr("cfai.doctor.conform", functools.partial(conform, sleep=lambda _: None))
     return functools.partial(cfai, "doctor")
 
 

@@ -102,17 +102,30 @@ def test_an_answer_that_is_a_list_is_printed_once(cfai: Run) -> None:
 
 
 @pytest.mark.usefixtures("local")
-def test_an_image_is_not_written_to_a_terminal_which_is_told_how_to_save_it(
-    cfai: Run, monkeypatch: pytest.MonkeyPatch
+def test_on_a_terminal_an_image_or_a_sound_goes_into_a_new_file_that_a_line_names(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("cfai.cli._run.sys.stdout.isatty", lambda: True)
-    for model, media_type in ((SDXL, "image/png"), (FLUX, "image")):
-        with row(model):
+    monkeypatch.setattr("cfai.cli._answer.sys.stdout.isatty", lambda: True)
+    monkeypatch.chdir(tmp_path)
+    for model, name, kind in (
+        (FLUX, "image.jpg", "image/jpeg"),
+        (SDXL, "image.png", "image/png"),
+        (FLUX, "image-2.jpg", "image/jpeg"),
+        ("@cf/deepgram/aura-1", "sound.mp3", "audio/mpeg"),
+    ):
+        with row(name):
             code, out, err = cfai("run", model, "a cat")
             assert (code, out) == (0, "")
-            assert re.fullmatch(
-                rf"{media_type}\S* of [0-9,]+ bytes: put it into a file with --output file, or > file\n", err
-            )
+            assert re.fullmatch(rf"Wrote {name}: {kind}, [0-9,]+ bytes\.\n", err)
+            assert (tmp_path / name).stat().st_size > 1000
+    gone, temporary = tmp_path / "gone", tmp_path / "temporary"
+    gone.mkdir()
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert cfai("run", FLUX, "a cat")[0] == 0
+    assert (temporary / "image.jpg").stat().st_size > 1000, "where nothing can be written, it is there"
 
 
 def test_output_takes_any_answer_into_a_file(cfai: Run, local: Emulator, tmp_path: Path) -> None:
@@ -282,6 +295,186 @@ def test_a_program_without_standard_input_asks_by_its_argument(local: Emulator) 
     assert done.stdout.decode() == f"{answer_of(local, 'Hello')}\n"
 
 
+@pytest.mark.usefixtures("local")
+def test_the_model_may_be_short_left_out_or_come_last(
+    cfai: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "answer")
+    rows = [
+        (["flux-1-schnell", "a cat", "-o", file], FLUX, "a cat"),
+        (["glm-4.7-flash", "hello"], MODEL, "hello"),
+        (["llama-3.1-8b-instruct-fp8", "hello"], NATIVE, "hello"),
+        (["where is it?"], MODEL, "where is it?"),
+        (["hello"], MODEL, "hello"),
+        (["where is it?", NATIVE], NATIVE, "where is it?"),
+        (["where is it?", "llama-3.1-8b-instruct-fp8"], NATIVE, "where is it?"),
+        ([NATIVE, "glm-4.7-flash"], NATIVE, "glm-4.7-flash"),
+    ]
+    for arguments, model, prompt in rows:
+        with row(arguments):
+            assert cfai("run", *arguments)[0] == 0
+            assert (local.requests[-1].model, local.requests[-1].inputs["prompt"]) == (model, prompt)
+    for arguments in ([], ["-"]):
+        assert cfai("run", *arguments, typed="hello")[0] == 0
+        assert local.requests[-1].model == MODEL
+    monkeypatch.setenv("CFAI_MODEL", "llama-3.1-8b-instruct-fp8")
+    assert cfai("run", "where is it?")[0] == 0
+    assert local.requests[-1].model == NATIVE
+    sent = len(local.requests)
+    for arguments, message in (
+        (["glm", "hello"], "'glm' may be one of 4 models: name one of them\n  @cf/zai-org/glm-4.7-flash\n"),
+        (["flux"], "may be one of 4 models"),
+        (["glm-4.7-flahs"], "there is no model 'glm-4.7-flahs': did you mean @cf/zai-org/glm-4.7-flash"),
+        (["xyzzy", "hello"], "there is no model 'xyzzy': cfai models lists them"),
+        ([MODEL, "hello", "--fallback", "glm"], "'glm' may be one of 4 models"),
+    ):
+        with row(arguments):
+            code, out, err = cfai("run", *arguments)
+            assert (code, out) == (2, "")
+            assert message in err
+    assert len(local.requests) == sent
+
+
+def test_files_go_where_the_model_takes_them(cfai: Run, local: Emulator, tmp_path: Path) -> None:
+    with local.ai() as ai:
+        image = ai.run(FLUX, {"prompt": "a cat"}).save(tmp_path / "cat")
+        sound = ai.run("@cf/deepgram/aura-1", {"text": "hello"}).save(tmp_path / "hello")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Buy milk.", "utf-8")
+    seeing = "@cf/google/gemma-4-26b-a4b-it"
+    assert cfai("run", seeing, "what is it?", "-a", str(image), "-a", str(notes))[0] == 0
+    text, part = local.requests[-1].inputs["messages"][0]["content"]
+    assert text["text"] == "what is it?\n\nnotes.txt:\n\nBuy milk."
+    assert part["image_url"]["url"].startswith("data:image/jpeg;base64,/9j/")
+    assert cfai("run", MODEL, "-a", str(notes))[0] == 0
+    assert local.requests[-1].inputs["prompt"] == "notes.txt:\n\nBuy milk."
+    assert cfai("run", "whisper", "-a", str(sound)) == (
+        0,
+        "This transcript is emulated by cfai.\n",
+        "",
+    )
+    content = image.read_bytes()
+    for arguments, typed in ((["-a", str(image)], b""), ([], content), (["-i", f"image=@{image}"], b"")):
+        with row(arguments):
+            code, out, _ = cfai("run", "resnet-50", *arguments, typed=typed)
+            assert (code, json.loads(out)[0]["label"]) == (0, "EMULATED")
+            assert local.requests[-1].inputs in (content, {"image": [*content]})
+    assert cfai("run", "flux-2-dev", "a cat", "-a", str(image), "-a", str(image), "-o", str(tmp_path / "new"))[0] == 0
+    sent = local.requests[-1].inputs
+    assert sent.count(content) == 2
+    assert b'name="input_image_1"' in sent
+    before = len(local.requests)
+    for arguments, message in (
+        (["whisper", "-a", str(image)], "cat.jpg is an image, and @cf/openai/whisper takes none"),
+        (["resnet-50", "-a", str(image), "-a", str(image)], "cat.jpg is one too many"),
+        (["resnet-50", "what?", "-a", str(image)], "takes no prompt"),
+        (["bge-m3", "hello", "--system", "Be brief."], "takes no instructions: leave out --system"),
+        ([MODEL, "-a", str(tmp_path / "none.txt")], "No such file or directory"),
+        ([MODEL, "-a", sys.executable], "cannot be attached, it is neither an image"),
+        ([MODEL, "-i", "temperature"], "-i must be KEY=VALUE"),
+    ):
+        with row(arguments):
+            code, out, err = cfai("run", *arguments)
+            assert (code, out) == (2, "")
+            assert message in err
+    assert len(local.requests) == before
+
+
+def test_any_input_can_be_given_by_its_name(cfai: Run, local: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]')
+    (tmp_path / "a.txt").write_text("5", "utf-8")
+    options = ["-i", "temperature=0.5", "-i", "seed=7", "-i", f"messages=@{tmp_path / 'a.json'}"]
+    assert cfai("run", MODEL, "and now?", *options, "--checks", "off")[0] == 0
+    sent = local.requests[-1].inputs
+    assert (sent["temperature"], sent["seed"]) == (0.5, 7)
+    assert [message["content"] for message in sent["messages"]] == ["hi", "yes", "and now?"]
+    assert cfai("run", "m2m100-1.2b", "hello", "-i", "target_lang=french")[:2] == (
+        0,
+        "This is an emulated translation of “hello”: no model has read it.\n",
+    )
+    for value, sent in (("5", "5"), ('["a", "b"]', ["a", "b"]), ("[a", "[a")):
+        with row(value):
+            assert cfai("run", "bge-m3", "-i", f"text={value}")[0] == 0
+            assert local.requests[-1].inputs["text"] == sent, "a text where no number may stand"
+    assert cfai("run", "bge-m3", "-i", f"text=@{tmp_path / 'a.txt'}")[0] == 0
+    assert local.requests[-1].inputs["text"] == "5"
+
+
+@pytest.mark.usefixtures("local")
+def test_json_is_the_whole_answer_under_the_same_names_for_each_model(cfai: Run) -> None:
+    for model in (MODEL, NATIVE):
+        with row(model):
+            code, out, err = cfai("run", model, "hello", "--json", "--stats")
+            answer = json.loads(out)
+            assert code == 0
+            assert answer["model"] == model
+            assert "emulated" in answer["text"]
+            assert answer["usage"]["total_tokens"] > 10
+            assert answer["cost_usd"] > 0
+            assert re.search(r"[\d.]+ tokens/s · [\d.]+ s in all · \d+ \+ \d+ tokens · ", err)
+            assert re.search(r" · \$0\.0000\d+ \(", err)
+    assert "first token after" in cfai("run", MODEL, "hello", "--stats")[2]
+    assert json.loads(cfai("run", FLUX, "a cat", "--json")[1])["media_type"] == "image/jpeg"
+
+
+@pytest.mark.usefixtures("local")
+def test_a_schema_gives_json_that_fits_it(cfai: Run, local: Emulator, tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+    file = tmp_path / "person.json"
+    file.write_text(json.dumps(schema), "utf-8")
+    for given in (str(file), json.dumps(schema)):
+        code, out, err = cfai("run", MODEL, "a person", "--schema", given)
+        assert (code, err) == (0, "")
+        assert isinstance(json.loads(out)["age"], int)
+        assert "age" in json.dumps(local.requests[-1].inputs["response_format"])
+    for given, message in (
+        ("{", "--schema must be a JSON schema, or a file that holds one"),
+        ('{"type": "persn"}', "--schema is no JSON schema"),
+        (str(tmp_path / "none.json"), "No such file"),
+    ):
+        with row(given):
+            code, _, err = cfai("run", MODEL, "a person", "--schema", given)
+            assert code == 2
+            assert message in err
+    unfit = {**schema, "properties": {"age": {"type": "integer", "not": {"type": "integer"}}}}
+    code, _, err = cfai("run", MODEL, "a person", "--schema", json.dumps(unfit))
+    assert code == 1
+    assert "$.age: " in err
+
+
+def test_a_fallback_answers_and_a_line_says_why(cfai: Run, local: Emulator) -> None:
+    local.script("out-of-capacity", "out-of-capacity", "out-of-capacity")
+    code, out, err = cfai("run", MODEL, "hello", "--fallback", "llama-3.1-8b-instruct-fp8")
+    assert code == 0
+    assert "emulated" in out
+    assert err.startswith(f"{NATIVE} answered, since 3040 ")
+    assert local.requests[-1].model == NATIVE
+
+
+def test_hints_name_options_and_checks_choose_what_is_done(cfai: Run, local: Emulator) -> None:
+    code, _, err = cfai("run", MODEL, "hello", "--max-tokens", "999999")
+    assert code == 1
+    assert err.startswith("--max-tokens must be at most 131,072")
+    assert err.endswith("Lower --max-tokens, or add --checks warn to send it all the same.\n")
+    assert not local.requests
+    code, _, err = cfai("run", MODEL, "hello", "--max-tokens", "999999", "--checks", "warn")
+    assert local.requests
+    assert "or add --checks off to send it without a word" in err
+    ended = cfai("run", MODEL, "hello", "-i", "top_k=5", "--checks", "strict")
+    assert ended[0] == 1
+    assert "checks=" not in ended[2]
+
+
+@pytest.mark.usefixtures("local")
+def test_people_see_labels_and_the_size_of_vectors_where_programs_get_all(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfai.cli._answer.sys.stdout.isatty", lambda: True)
+    assert cfai("run", "distilbert-sst-2-int8", "good")[1].splitlines()[0].split()[1] in ("POSITIVE", "NEGATIVE")
+    out = cfai("run", "bge-m3", "good")[1]
+    assert re.fullmatch(r"1 of 1024 numbers, the first (-?\d\.\d+, ){4}… \(--json, or > file, has all\)\n", out)
+
+
 # How it ends
 
 
@@ -363,8 +556,8 @@ def test_ctrl_c_before_the_command_has_begun_is_no_traceback(monkeypatch: pytest
 def test_what_else_is_missing_is_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.startswith("cfai.cli._")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "cfai.types", None)
-    with pytest.raises(ModuleNotFoundError, match=r"cfai\.types"):
+    monkeypatch.setitem(sys.modules, "cfai._escape", None)
+    with pytest.raises(ModuleNotFoundError, match=r"cfai\._escape"):
         main()
 
 

@@ -185,7 +185,10 @@ def test_arguments_and_findings_are_shown_with_escapes(serve: Serve, tmp_path: P
     url = serve(answer).url
     text = TEXT.replace("\0", "")
     for arguments, code in (
-        (["run", text, "error"], 1),
+        (["run", text, "error"], 2),
+        (["models", "show", text], 2),
+        (["tokens", MODEL, text], 2),
+        (["models", "list", "--task", text], 2),
         (["run", MODEL, "error", f"--{text}"], 2),
         (["run", MODEL, "error", text], 2),
         ([text], 2),

@@ -1,0 +1,174 @@
+"""The answer of a model on standard output: text as it comes, media as files, everything else as JSON or a table."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import sys
+import tempfile
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+from cfai import Stream, Token
+from cfai.cli._errors import make_error_console
+from cfai.cli._markdown import make_writer
+from cfai.cli._stats import Stopwatch
+from cfai.cli._terminal import print_text, write
+from cfai.types import (
+    Binary,
+    Classification,
+    DetectedObjects,
+    Embeddings,
+    ImageDescription,
+    StructuredOutput,
+    Summary,
+    TextOutput,
+    Transcription,
+    Translation,
+    VisionAnswer,
+)
+from cfai.types._media_types import SUFFIXES
+
+_WITH_TEXT = (ImageDescription, Summary, Transcription, Translation, VisionAnswer)
+"""Answers of other tasks that are a text, if they have one."""
+
+
+class AnswerPrinter:
+    """Prints an answer; notes on standard error when its first token came."""
+
+    def __init__(self, watch: Stopwatch, *, as_json: bool, file: Path | None) -> None:
+        self._watch = watch
+        self._as_json = as_json
+        self._file = file
+        """The file that standard output is, if it was asked for by name."""
+
+    def print(self, answer: Any) -> Any:
+        """Print an answer, and return it whole: a stream, as what it came to."""
+        whole: Any = answer
+        if isinstance(answer, Stream):
+            return self._print_stream(cast("Stream[Token]", answer))
+        if self._as_json:
+            write(f"{_to_json(answer)}\n")
+        elif isinstance(answer, StructuredOutput):
+            write(json.dumps(cast("Any", answer).output, indent=2, ensure_ascii=False) + "\n")
+        elif isinstance(answer, Binary):
+            self._print_media(answer)
+        elif isinstance(answer, TextOutput):
+            show_reasoning(answer.reasoning)
+            with make_writer() as writer:
+                writer.write(answer.text)
+            _print_calls(answer)
+        elif isinstance(answer, _WITH_TEXT) and str(answer) and not str(answer).startswith(type(answer).__name__):
+            write(f"{answer}\n")
+        else:
+            write(_format_table(answer) if sys.stdout.isatty() else f"{answer.model_dump_json()}\n")
+        return whole
+
+    def _print_stream(self, stream: Stream[Token]) -> Any:
+        with stream, make_writer() as writer:
+            is_thinking = False
+            for token in stream:
+                if token.text or token.reasoning:
+                    self._watch.note_token()
+                if token.reasoning and shows_reasoning():
+                    writer.end()
+                    show_reasoning(token.reasoning, end="")
+                    is_thinking = True
+                if token.text and is_thinking:
+                    show_reasoning("\n", end="")
+                    is_thinking = False
+                writer.write(token.text)
+            if is_thinking:
+                show_reasoning("\n", end="")
+        answer: Any = stream.result()
+        if not isinstance(answer, TextOutput):  # a model that does not stream
+            return self.print(answer)
+        _print_calls(answer)
+        return answer
+
+    def _print_media(self, answer: Binary) -> None:
+        """Write bytes to standard output; where that is a terminal, into a file with a name that is free."""
+        errors = make_error_console()
+        if sys.stdout.isatty():
+            path = _save(answer)
+            print_text(errors, f"Wrote {path}: {answer.media_type}, {len(answer):,} bytes.", "yellow")
+            return
+        sys.stdout.flush()
+        sys.stdout.buffer.write(answer.content)
+        named = mimetypes.guess_type(self._file.name)[0] if self._file else None
+        if named is not None and named != answer.media_type:
+            print_text(errors, f"{self._file} is {answer.media_type}, whatever its name says.", "yellow")
+
+
+def shows_reasoning() -> bool:
+    """Return True if reasoning is shown: on a terminal only, since what is piped on is the answer."""
+    return make_error_console().is_terminal
+
+
+def show_reasoning(text: str, end: str = "\n") -> None:
+    """Print reasoning on standard error, if that is a terminal."""
+    if text and shows_reasoning():
+        print_text(make_error_console(), text, "dim", end=end)
+
+
+def _print_calls(answer: Any) -> None:
+    for call in answer.tool_calls if isinstance(answer, TextOutput) else ():
+        write(f"{call.name}({call.arguments})\n")
+
+
+def _save(answer: Binary) -> Path:
+    """Write bytes into a new file in this folder, or where that cannot be, in the folder for temporary files."""
+    kind = answer.media_type.partition("/")[0]
+    base = {"image": "image", "audio": "sound", "video": "video"}.get(kind, "answer")
+    suffix = SUFFIXES.get(answer.media_type, "")
+    problem: OSError | None = None
+    for folder in (Path(), Path(tempfile.gettempdir())):
+        for number in count(1):
+            path = folder / (f"{base}{suffix}" if number == 1 else f"{base}-{number}{suffix}")
+            try:
+                with path.open("xb") as file:
+                    file.write(answer.content)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                problem = error
+                break
+            return path
+    raise problem or AssertionError("unreachable")
+
+
+def _to_json(answer: Any) -> str:
+    """Return all of an answer as JSON. Texts have the same names whatever the model."""
+    if not isinstance(answer, TextOutput):
+        return answer.model_dump_json(indent=2)
+    usage, meta = answer.usage, answer.meta
+    fields: dict[str, Any] = {
+        "model": meta.model,
+        "text": answer.text,
+        "reasoning": answer.reasoning,
+        "tool_calls": [{"name": call.name, "arguments": call.arguments, "id": call.id} for call in answer.tool_calls],
+        "finish_reason": answer.finish_reason,
+        "usage": usage
+        and {name: getattr(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")},
+        "neurons": meta.neurons,
+        "cost_usd": meta.cost,
+        "request_id": meta.request_id,
+    }
+    if isinstance(answer, StructuredOutput):
+        fields["output"] = cast("Any", answer).output
+    return json.dumps(fields, indent=2, ensure_ascii=False)
+
+
+def _format_table(answer: Any) -> str:
+    """Return an answer as people read it: labels with their scores, the size of vectors, else JSON in lines."""
+    if isinstance(answer, Classification | DetectedObjects):
+        return "".join(f"{item.score:8.4f}  {item.label}\n" for item in answer)
+    if isinstance(answer, Embeddings):
+        vectors = answer.data or []
+        first = ", ".join(f"{number:.4f}" for number in vectors[0][:4]) if vectors else ""
+        length = len(vectors[0]) if vectors else 0
+        return f"{len(vectors)} of {length} numbers, the first {first}, … (--json, or > file, has all)\n"
+    fields = cast("Mapping[str, Any]", answer.model_dump(mode="json"))
+    return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,98 @@
+"""Errors and warnings of a command: a line on standard error, in words of the command line, and an exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+
+from cfai import CfaiError, ConfigurationError, CutAnswerWarning, InputError
+from cfai.cli._terminal import print_text
+
+# What a message says to who writes Python, and what that is here. The longer ones come first.
+_WORDS = {
+    r"[Pp]ass max_tokens, as a number, [^.]*": "--max-tokens 1000 allows more",
+    r"pass account_id, or set": "set",
+    r"pass api_token, or set": "set",
+    r"use Ai\.local\(\), or cfai run --local": "cfai run --local",
+    r"pass checks='(\w+)' to": r"add --checks \1 to",
+    r"checks=['\"](\w+)['\"]": r"--checks \1",
+    r"`?\bmax_tokens\b`?(?:=(?=\d))?": "--max-tokens",
+    r"`(task|author|capability)`": r"--\1",
+    r"`fallback`": "--fallback",
+    r"`output_type`": "--schema",
+    r"inputs\['messages'\](?:\[\d+\]|\['\w+'\])*": "the attachment",
+    r"inputs\['(\w+)'\]": r"-i \1",
+}
+
+
+def to_command_words(message: str) -> str:
+    """Return a message with the names of options in the place of those of arguments.
+
+    >>> to_command_words("Set max_tokens to 512 or less, or pass checks='warn' to send it all the same.")
+    'Set --max-tokens to 512 or less, or add --checks warn to send it all the same.'
+    """
+    for pattern, words in _WORDS.items():
+        message = re.sub(pattern, words, message)
+    return message
+
+
+def make_error_console() -> Console:
+    """Return the console of standard error."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_error(error: BaseException) -> None:
+    """Print an error in a line of its own."""
+    print_text(make_error_console(), to_command_words(str(error)), "red")
+
+
+@contextmanager
+def report_errors() -> Generator[None]:
+    """Print the error that ends a command, and end with its exit code: 2 for arguments that cannot be, else 1."""
+    try:
+        yield
+    except BrokenPipeError:  # a reader who has seen enough
+        raise
+    except (CfaiError, ImportError, OSError, OverflowError, ValueError) as error:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # The interpreter would try once more as it ends, and tell of it in lines of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print_error(error)
+        raise typer.Exit(1) from error
+
+
+@contextmanager
+def refuse_arguments() -> Generator[None]:
+    """Print what is wrong with the arguments of a command, and end with exit code 2."""
+    try:
+        yield
+    except (ConfigurationError, InputError, OSError, ValueError) as error:
+        print_error(error)
+        raise typer.Exit(2) from error
+
+
+@contextmanager
+def print_warnings() -> Generator[None]:
+    """Print warnings in a line each, after the answer: the place in the code that they name means nothing here."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            for message in dict.fromkeys(_describe_warning(warning.message) for warning in caught):
+                print_text(make_error_console(), message, "yellow")
+
+
+def _describe_warning(warning: Warning | str) -> str:
+    if isinstance(warning, CutAnswerWarning):
+        return "The answer stopped at the model's usual length: --max-tokens 1000 allows more."
+    return to_command_words(str(warning))
