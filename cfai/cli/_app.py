@@ -11,6 +11,8 @@ import typer
 from typer.completion import get_completion_inspect_parameters, install_callback, show_callback
 
 from cfai import __version__
+from cfai.cli._chat import EXAMPLES as CHAT_EXAMPLES
+from cfai.cli._chat import chat
 from cfai.cli._commands import Command, CommandGroup, format_examples
 from cfai.cli._dev import EXAMPLES as DEV_EXAMPLES
 from cfai.cli._dev import dev
@@ -27,6 +29,7 @@ from cfai.cli._tokens import tokens
 _EXAMPLES = format_examples(
     'cfai run "where is new york?"',
     'cfai run flux-1-schnell "a cat" -o cat.jpg',
+    "cfai chat",
     "cfai run --local --help",
     "cfai COMMAND --help",
 )
@@ -72,6 +75,7 @@ def set_options(
 
 
 app.command(cls=Command, epilog=RUN_EXAMPLES)(run)
+app.command(cls=Command, epilog=CHAT_EXAMPLES)(chat)
 app.add_typer(models)
 app.command(cls=Command, epilog=TOKENS_EXAMPLES)(tokens)
 app.command(cls=Command, epilog=DEV_EXAMPLES)(dev)

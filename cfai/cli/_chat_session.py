@@ -1,0 +1,289 @@
+"""A chat: questions are answered, and commands obeyed, until the user ends it."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from cfai import (
+    Ai,
+    CapacityError,
+    CfaiError,
+    Chat,
+    ContextLengthError,
+    InputError,
+    LimitError,
+    LimitWarning,
+    NotFoundError,
+    models,
+)
+from cfai._config import CheckMode
+from cfai.cli._attach import Attachment, add_texts, list_media, read_attachment
+from cfai.cli._chat_answer import hide_typing, print_stream, show_waiting, stop_on_ctrl_c
+from cfai.cli._chat_input import Reader, is_typed
+from cfai.cli._context_meter import format_meter
+from cfai.cli._errors import make_error_console, print_error, print_warnings
+from cfai.cli._markdown import make_writer
+from cfai.cli._model import resolve_model
+from cfai.cli._terminal import print_text, write
+
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "/attach": ("FILE", "send an image or a text with the next question"),
+    "/clear": ("", "forget what was said, but not the instructions"),
+    "/help": ("", "list commands and keys"),
+    "/model": ("[NAME]", "ask another model, which is told what was said"),
+    "/quit": ("", "end the chat"),
+    "/save": ("[FILE]", "keep the conversation in a file, for --resume"),
+    "/system": ("[TEXT]", "give the model other instructions"),
+}
+"""The commands: the argument of each, and what it does."""
+
+_KEYS = {
+    "Enter": "send",
+    "\\ Enter": "go on in a new line, as Alt-Enter; pasted lines stay together",
+    "Up": "bring back an earlier question",
+    "Tab": "complete a command, a model, a file",
+    "Ctrl-C": "stop the answer; what came of it stays in the conversation",
+    "Ctrl-D": "end the chat",
+}
+
+
+class ChatSession:
+    """A conversation on the terminal, or of a program with its standard input."""
+
+    def __init__(self, ai: Ai, chat: Chat, *, checks: CheckMode, is_billed: bool) -> None:
+        self._ai = ai
+        self._chat = chat
+        self._checks: CheckMode = checks
+        self._is_billed = is_billed
+        self._is_typed = is_typed()
+        """True if somebody sits there, who can go on after an error."""
+        self._attachments: list[Attachment] = []
+        self._file: Path | None = None
+        """The file that follows the conversation, if it was saved or resumed."""
+        self._set_length()
+
+    def talk(self, reader: Reader) -> None:
+        """Answer questions and obey commands until there are no more."""
+        if self._is_typed:
+            self._greet()
+        while True:
+            try:
+                text = reader.read().strip()
+                if text == "/quit":
+                    return
+                self._obey_or_ask(text)
+            except EOFError:
+                return
+            except BrokenPipeError:  # a reader who has seen enough
+                raise
+            except KeyboardInterrupt:
+                if not self._is_typed:
+                    raise
+                self._note("Ctrl-D ends the chat.")
+                continue
+            except (CfaiError, OSError, ValueError) as error:
+                if not self._is_typed:
+                    raise
+                print_error(error)
+                if advice := _advise(error):
+                    self._note(advice)
+            if self._is_typed:
+                self._note("")
+
+    def attach(self, path: Path) -> None:
+        """Send a file with the next question. Raises `OSError`, and `InputError` for what the model does not take."""
+        attachment = read_attachment(path)
+        if attachment.kind not in ("image", "text"):
+            raise InputError(f"{path} must be an image or a text to be attached, got one of kind {attachment.kind}")
+        if media := list_media([attachment]):
+            result = self._ai.check(self._chat.model, {"messages": [{"role": "user", "content": media}]})
+            if result.error is not None and result.raises(self._checks):
+                raise result.error
+        self._attachments.append(attachment)
+
+    def set_system(self, text: str) -> None:
+        """Give the model other instructions, from the next question on."""
+        instructions = [{"role": "system", "content": text}]
+        self._chat.messages = [*instructions, *self._chat.messages[len(self._list_instructions()) :]]
+
+    def follow(self, file: Path) -> None:
+        """Keep the conversation in a file from now on: what is said is written after each answer."""
+        self._file = file
+
+    def _obey_or_ask(self, text: str) -> None:
+        command, _, argument = text.partition(" ")
+        argument = argument.strip()
+        match command:
+            case "":
+                pass
+            case "/help":
+                self._help()
+            case "/clear":
+                self._clear()
+            case "/model":
+                self._change_model(argument)
+            case "/attach":
+                if not argument:
+                    raise InputError("name the file to attach: /attach photo.jpg")
+                self.attach(path := _parse_path(argument))
+                self._note(f"{path.name} goes with the next question.")
+            case "/save":
+                self._save(argument)
+            case "/system":
+                self._change_system(argument)
+            case _ if command.startswith("/") and command[1:].isalpha():
+                raise InputError(_describe_unknown(command))
+            case _:
+                self._ask(text)
+
+    # Questions
+
+    def _ask(self, text: str) -> None:
+        chat, known = self._chat, len(self._chat.messages)
+        question = add_texts(text, self._attachments)
+        if self._is_typed:
+            write("\n")
+        try:
+            with print_warnings(), stop_on_ctrl_c(), hide_typing():
+                if self._is_typed:  # the meter says it, each time
+                    warnings.filterwarnings("ignore", "the oldest turns", LimitWarning)
+                images = list_media(self._attachments) or None
+                with make_writer() as writer, show_waiting() as waiting, chat.stream(question, images) as stream:
+                    print_stream(stream, writer, waiting)
+        except KeyboardInterrupt:
+            if not self._is_typed:
+                raise
+            is_kept = len(chat.messages) > known
+            self._note("\nStopped." if is_kept else "Stopped before anything came: the question is taken back.")
+        except (InputError, LimitError):
+            if self._attachments:  # they may be what is wrong
+                self._note(f"Not attached any more: {', '.join(each.name for each in self._attachments)}.")
+                self._attachments.clear()
+            raise
+        finally:
+            if len(chat.messages) > known:
+                self._attachments.clear()
+                if self._file is not None:
+                    self._write(self._file)
+        if self._is_typed and len(chat.messages) > known:
+            self._show_meter()
+
+    def _show_meter(self) -> None:
+        text, style = format_meter(self._ai, self._chat, is_billed=self._is_billed)
+        if text:
+            write("\n")
+            print_text(make_error_console(), text, style)
+
+    # Commands
+
+    def _greet(self) -> None:
+        known = models.catalogue().get(self._chat.model)
+        window = f" · {known.context_length.value:,} tokens of context" if known and known.context_length else ""
+        print_text(make_error_console(), self._chat.model, "bold", end="")
+        self._note(f"{window}\n/help lists commands and keys. Ctrl-C stops an answer, Ctrl-D ends the chat.\n")
+        for attachment in self._attachments:
+            self._note(f"{attachment.name} goes with the first question.\n")
+        answers = [each for each in self._chat.messages if each.get("role") == "assistant"]
+        if answers:
+            self._note(f"{len(self._chat.messages)} messages so far. The last answer was:\n")
+            with make_writer() as writer:
+                writer.write(str(answers[-1].get("content") or ""))
+            self._show_meter()
+            write("\n")
+
+    def _help(self) -> None:
+        rows = {f"{name} {argument}".strip(): text for name, (argument, text) in COMMANDS.items()}
+        for part in (rows, _KEYS):
+            self._note("")
+            for key, text in part.items():
+                print_text(make_error_console(), f"  {key:<16}", "bold", end="")
+                self._note(text)
+
+    def _clear(self) -> None:
+        self._chat.messages = self._list_instructions()
+        self._chat.dropped = []
+        self._attachments.clear()
+        ended, self._file = self._file, None
+        self._note("Forgotten." + (f" {ended} keeps what was said." if ended else ""))
+
+    def _change_model(self, name: str) -> None:
+        if not name:
+            self._note(f"{self._chat.model} answers. /model NAME asks another: Tab lists them.")
+            return
+        model = resolve_model(name)
+        self._ai.chat(model, checks=self._checks)  # which raises for one that holds no conversation
+        self._chat.model = model
+        self._set_length()
+        self._note(f"{model} answers from now on.")
+
+    def _set_length(self) -> None:
+        """Let models write to the end whose answers the service cuts unless told otherwise, at 256 tokens say."""
+        inputs, known = self._chat.inputs, models.catalogue().get(self._chat.model)
+        if inputs.get("max_tokens", "max") != "max":
+            return
+        inputs.pop("max_tokens", None)
+        if known is not None and known.default_max_tokens is not None and known.context_length is not None:
+            inputs["max_tokens"] = "max"
+
+    def _change_system(self, text: str) -> None:
+        if text:
+            self.set_system(text)
+            self._note("These instructions hold from the next question on.")
+            return
+        instructions = [str(each.get("content")) for each in self._list_instructions()]
+        self._note(instructions[0] if instructions else "There are no instructions: /system TEXT gives some.")
+
+    def _list_instructions(self) -> list[dict[str, object]]:
+        messages = self._chat.messages
+        return messages[:1] if messages and messages[0].get("role") in ("system", "developer") else []
+
+    def _save(self, name: str) -> None:
+        file = _parse_path(name) if name else self._file
+        if file is None:
+            raise InputError("name the file: /save chat.json")
+        if file != self._file and file.exists():
+            raise InputError(f"{file} is there already: choose another name")
+        self._write(file)
+        self._file = file
+        self._note(f"Saved in {file}, as every answer from now on.")
+
+    def _write(self, file: Path) -> None:
+        """Write the conversation into a file: all of it, or if the disk is full, nothing."""
+        part = file.with_name(f"{file.name}.part")
+        part.write_text(self._chat.to_json(), "ascii")
+        part.replace(file.resolve())
+
+    def _note(self, text: str) -> None:
+        print_text(make_error_console(), text, "dim")
+
+
+def _parse_path(text: str) -> Path:
+    """Return a path as it was typed, or as a terminal writes one that a file is dropped on: in quotes, with escapes."""
+    if not os.path.lexists(text):
+        try:
+            parts = shlex.split(text)
+        except ValueError:
+            parts = []
+        if len(parts) == 1:
+            text = parts[0]
+    return Path(os.path.expanduser(text))
+
+
+def _advise(error: Exception) -> str:
+    """Return what helps against an error, in words of the chat."""
+    if isinstance(error, CapacityError | NotFoundError):
+        return "/model NAME asks another model; the Up key brings the question back."
+    if isinstance(error, ContextLengthError):
+        return "/model NAME asks a model with more context."
+    return "The Up key brings the question back." if isinstance(error, CfaiError) and error.retryable else ""
+
+
+def _describe_unknown(command: str) -> str:
+    near = difflib.get_close_matches(command, COMMANDS, 1)
+    hint = f"did you mean {near[0]}?" if near else "/help lists them"
+    return f"there is no command {command}: {hint}"
