@@ -43,9 +43,10 @@ def test_each_command_of_the_page_prints_what_stands_behind_it(
     for name in ("photo.jpg", "speech.mp3"):
         shutil.copy(ROOT / "examples" / name, tmp_path)
     (tmp_path / "notes.txt").write_text("Buy milk.\n", "utf-8")
+    (tmp_path / "questions.txt").write_text("Where is New York?\nAnd London?\n", "utf-8")
     (tmp_path / "app.py").write_text(APP, "utf-8")
     shown = [pair for pair in re.findall(_SHOWN, PAGE) if pair[0] != "cfai dev"]  # which has no end
-    assert len(shown) == 16
+    assert len(shown) == 17
     for command, expected in shown:
         with row(command):
             typed, _, piped = command.rpartition(" | ")
@@ -66,4 +67,4 @@ def test_each_command_of_the_page_prints_what_stands_behind_it(
 def test_each_exit_code_and_command_is_on_the_page(cfai: Run) -> None:
     commands = re.findall(r"^│ (\w+) ", cfai("-h")[1].partition("Commands")[2], re.MULTILINE)
     assert [name for name in commands if f"cfai {name}" not in PAGE] == []
-    assert {"run", "models", "tokens", "dev", "pull", "doctor"} <= {*commands}
+    assert {"run", "chat", "models", "tokens", "dev", "pull", "doctor"} <= {*commands}
