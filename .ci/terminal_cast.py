@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import pyte
 
-COLUMNS, ROWS = 88, 24
+COLUMNS, ROWS = 94, 24
 FRAME = 0.04
 """Seconds that a screen is shown at least."""
 HOLD = 5.0

@@ -37,16 +37,16 @@ def format_stats(answer: Any, watch: Stopwatch) -> str:
         seconds = elapsed - (watch.first or 0.0)
         tokens = usage.completion_tokens - (watch.first is not None)
         if tokens > 0 and seconds > 0:
-            parts.append(f"{tokens / seconds:,.1f} tokens/s")
+            parts.append(f"{tokens / seconds:,.0f} tokens/s")
     if watch.first is not None:
-        parts.append(f"first token after {watch.first:.2f} s")
-    parts.append(f"{elapsed:.2f} s in all")
+        parts.append(f"first token {watch.first:.2f} s")
+    parts.append(f"total {elapsed:.2f} s")
     if usage is not None:
         parts.append(f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens")
     if meta.neurons is not None:
         parts.append(f"{meta.neurons:,.3g} neurons")
     if meta.cost is not None:
-        parts.append(f"{format_usd(meta.cost)} ({meta.cost_source})")
+        parts.append(format_usd(meta.cost))
     return " · ".join(parts)
 
 
