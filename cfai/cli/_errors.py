@@ -11,8 +11,10 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from cfai import CfaiError, ConfigurationError, CutAnswerWarning, InputError
+from cfai._escape import escape_controls
 from cfai.cli._terminal import print_text
 
 # What a message says to who writes Python, and what that is here. The longer ones come first.
@@ -49,8 +51,16 @@ def make_error_console() -> Console:
 
 
 def print_error(error: BaseException) -> None:
-    """Print an error in a line of its own."""
-    print_text(make_error_console(), to_command_words(str(error)), "red")
+    """Print an error in a line of its own, which a terminal breaks between words."""
+    _print_line(to_command_words(str(error)), "red")
+
+
+def _print_line(text: str, style: str) -> None:
+    console = make_error_console()
+    if console.is_terminal:
+        console.print(Text(escape_controls(text), style), soft_wrap=False)
+    else:
+        print_text(console, text)
 
 
 @contextmanager
@@ -89,7 +99,7 @@ def print_warnings() -> Generator[None]:
             yield
         finally:
             for message in dict.fromkeys(_describe_warning(warning.message) for warning in caught):
-                print_text(make_error_console(), message, "yellow")
+                _print_line(message, "yellow")
 
 
 def _describe_warning(warning: Warning | str) -> str:
