@@ -70,6 +70,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     if page.is_homepage:
         page.meta["hide"] = ["navigation"]  # its group has no other page
+    if page.file.src_uri.startswith(("ci/", "examples/", "tests/")):
+        page.meta["search"] = {"exclude": True}  # a program has every word
     if page.file.src_uri.startswith("api/"):
         page.meta["search"] = {"boost": 0.5}  # what explains a word comes before what lists it
     return _LINK.sub(move, markdown)

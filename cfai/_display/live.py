@@ -76,8 +76,13 @@ def _read_on_page(stream: Any) -> Any:
         for _ in stream:
             screen.grow()
         result = stream.result()
-    except BaseException as error:
-        screen.break_off("stopped" if isinstance(error, KeyboardInterrupt) else "broken off")
+    except KeyboardInterrupt as interrupt:
+        screen.break_off("stopped")
+        # The cell ends, and those below it do not run. How the read was interrupted says nothing to its reader.
+        interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: the stream was stopped"]  # type: ignore[attr-defined]
+        raise
+    except BaseException:
+        screen.break_off("broken off")
         raise
     screen.finish(result)
     return result

@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any, Self
 
+from cfai._display.facts import format_facts
 from cfai._display.html import escape_text
 from cfai._display.shell import open_display, shows_pages
 
@@ -51,7 +52,7 @@ class Progress:
         rate = (done - skipped) / max(time.monotonic() - self._started, 1e-6)
         facts = [f"{rate:,.1f}/s"]
         if cost is not None:
-            facts.append(f"${cost:.4f}")
+            facts.append(format_facts(None, None, cost, 0.0))
         if failed:
             facts.append(f"{failed:,} failed")
         bar.update(self._task, completed=done, facts=" · ".join(facts))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Mapping
+import sys
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -72,11 +75,12 @@ class _Magic:
         inputs = build_inputs(model, fill_in(cell.strip(), variables), arguments.system, arguments.input)
         if arguments.var is not None and not str(arguments.var).isidentifier():
             raise ConfigurationError(f"--var must be the name of a variable, got {arguments.var!r}")
-        answer: Any = self._find_client(variables).run(model, inputs)
-        if isinstance(answer, Stream | AudioStream):
-            answer = read_stream(answer)
-        else:
-            show(answer)
+        with _warnings_alone():
+            answer: Any = self._find_client(variables).run(model, inputs)
+            if isinstance(answer, Stream | AudioStream):
+                answer = read_stream(answer)
+            else:
+                show(answer)
         if arguments.var is not None:
             variables[arguments.var] = answer
 
@@ -86,6 +90,18 @@ class _Magic:
             return client
         self._client = self._client or Ai()
         return self._client
+
+
+@contextmanager
+def _warnings_alone() -> Generator[None]:
+    """Print warnings without the line of code that they name: it is one of IPython's."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            yield
+        finally:
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
+                print(message, file=sys.stderr)
 
 
 def find_model(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import ConfigDict, PrivateAttr
@@ -24,6 +25,8 @@ class TextOutput(Output):
 
     def _summarize(self) -> TextSummary:
         if self._summary is None:
+            if not hasattr(TextSummary, "of"):  # of an answer that was unpickled, or made by hand
+                import_module("cfai._response")
             self._summary = TextSummary.of(self.model_dump(exclude_unset=True, warnings=False))
         return self._summary
 

@@ -25,7 +25,7 @@ def test_a_line_tells_items_rate_cost_and_failures(capsys: pytest.CaptureFixture
         progress.update(4, failed=1, cost=0.0123)
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert all(part in shown.err for part in ("Labels", "4/10", "/s", "$0.0123", "1 failed")), shown.err
+    assert all(part in shown.err for part in ("Labels", "4/10", "/s", "$0.012", "1 failed")), shown.err
 
 
 def test_by_itself_it_shows_nothing_that_is_short_or_that_nobody_sees(
@@ -137,7 +137,7 @@ def test_in_a_notebook_a_bar_needs_no_package_and_stays_in_one_place(
     page = shown.page["text/html"]
     assert "&lt;Labels&gt;" in page
     assert '<progress value="1000" max="1000"></progress> 1,000/1,000 · ' in page
-    assert "$0.0123 · 1 failed" in page
+    assert "$0.012 · 1 failed" in page
     shown = notebook("with Progress('Labels', shown=True) as progress:\n    progress.update(4)")
     assert "<progress" not in shown.text
     assert notebook("with Progress('Labels') as progress:\n    progress.update(4)").outputs == []

@@ -138,6 +138,7 @@ def test_an_interrupt_stops_the_model_and_leaves_what_had_come(
     shown = notebook("stream")
     assert not shown.ok
     assert "stopped</small>" in shown.page["text/markdown"]
+    assert shown.stdout.strip() == "KeyboardInterrupt: the stream was stopped"
     assert "left" in repr(notebook.shell.user_ns["stream"])
 
 

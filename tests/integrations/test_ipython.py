@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from IPython.utils.capture import capture_output
 
 import cfai
 from cfai.local import Emulator, Fault
@@ -110,6 +111,14 @@ def test_mistakes_say_what_to_do(notebook: Shell, ai: Any, emulator: Emulator) -
     assert not shown.ok
     assert "StreamTruncatedError" in shown.stdout
     assert "late" not in notebook.shell.user_ns
+
+
+@pytest.mark.usefixtures("ai")
+def test_a_warning_is_its_words_alone(notebook: Shell) -> None:
+    with capture_output() as captured:
+        notebook.shell.run_cell("%%ai @cf/meta/llama-2-7b-chat-int8\nWhere is New York?")
+    assert captured.stderr.startswith("@cf/meta/llama-2-7b-chat-int8 was retired on 2026-")
+    assert ".py" not in captured.stderr
 
 
 @pytest.mark.usefixtures("ai")

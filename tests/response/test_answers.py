@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
+import subprocess
+import sys
 import zlib
 from base64 import b64encode, encodebytes, urlsafe_b64encode
 from collections.abc import Callable
@@ -592,3 +595,12 @@ def test_asking_again_has_the_rest_of_the_total_timeout(caller: Caller, service:
     with pytest.raises(APITimeoutError, match=r"total timeout of 25 s passed: raise total_timeout="):
         caller.run(MODEL, {**HELLO, "stream": True}, total_timeout=25)
     assert sleeps == [15, 15]
+
+
+def test_an_answer_has_its_text_where_nothing_was_called() -> None:
+    answer = cfai.types.NativeText(response="Hello")
+    code = f"import pickle; print(pickle.loads({pickle.dumps(answer)!r}).text)"
+    made = "from cfai import types; print(types.NativeText(response='Hello'))"
+    for program in (code, made):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert (done.stdout, done.stderr) == ("Hello\n", "")

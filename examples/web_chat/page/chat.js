@@ -141,8 +141,15 @@ async function attach(files) {
 
 $("model").append(...models.map(({ name }) => make("option", { value: name, textContent: name.split("/").at(-1) })));
 $("model").onchange = () => ((chat.model = $("model").value), showControls(), save());
-$("new").onclick = () => (stop?.(), (chat = { ...newChat(), model: chat.model }), showAll(), save(), $("text").focus());
-$("files").onchange = () => attach($("files").files);
+$("new").onclick = () => {
+  stop?.();
+  chat = { ...newChat(), model: chat.model };
+  $("text").value = "";
+  showAll();
+  save();
+  $("text").focus();
+};
+$("files").onchange = () => attach([...$("files").files]).then(() => ($("files").value = "")); // it may be chosen again
 $("text").onpaste = ({ clipboardData }) => $("attach").hidden || attach(clipboardData.files);
 $("text").onkeydown = ({ key, shiftKey, isComposing }) => key !== "Enter" || shiftKey || isComposing || (ask(), false);
 $("form").onsubmit = () => (ask(), $("text").focus(), false);
