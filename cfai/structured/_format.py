@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Self, get_origin
 
-from pydantic import TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic_core import from_json
 
@@ -57,8 +57,8 @@ class OutputFormat:
         if isinstance(output_type, type):
             name = output_type.__name__
         try:
-            if isinstance(output_type, str) or inspect.isroutine(output_type) or isinstance(output_type, partial):
-                raise TypeError("a string or a function is no type")
+            if isinstance(output_type, str | partial | BaseModel) or inspect.isroutine(output_type):
+                raise TypeError("a string, a function or an object is no type")
             adapter, wrapper = TypeAdapter[Any](output_type), None
             schema = adapter.json_schema()
             if reference := schema.get("$ref"):  # a type that refers to itself

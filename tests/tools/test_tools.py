@@ -96,13 +96,19 @@ def test_every_property_has_one_type_and_a_description() -> None:
         (Place, place),
         (list[Place], {"items": place, "type": "array"}),
         (Place | None, place | {"description": "value (null if there is none)"}),
-        (Point, {"properties": {"x": {"type": "number", "description": "x"}}, "required": ["x"], "type": "object",
-                 "additionalProperties": False}),
         (Annotated[int, Field(description="how many", gt=0)],
          {"exclusiveMinimum": 0, "type": "integer", "description": "how many"}),
     ):  # fmt: skip
         with row(hint):
             assert property_of(hint) == {"description": "value"} | expected
+    point = property_of(Point)
+    point.pop("additionalProperties", None)  # which newer versions of pydantic say
+    assert point == {
+        "properties": {"x": {"type": "number", "description": "x"}},
+        "required": ["x"],
+        "type": "object",
+        "description": "value",
+    }
     for hint, default, expected in (
         (str, "x", {"default": "x", "type": "string"}),
         (int | None, None, {"type": "integer"}),
