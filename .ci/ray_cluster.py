@@ -207,7 +207,7 @@ def test_a_job_that_was_killed_goes_on_where_it_was(local: Emulator, job: Job) -
 def test_every_row_has_an_answer_or_an_error_whatever_goes_wrong(local: Emulator, job: Job) -> None:
     too_many = Fault(status=429, code=3021, retry_after=1)
     faults = [500, 503, too_many, Fault(code=3040), Fault(hang_up=True), Fault(empty=True)]
-    local.random_faults(0.1, seed=1, scenarios=faults)
+    local.random_faults(0.3, seed=1, scenarios=faults)
     job.write_rows(400, lambda row: None if row % 100 == 7 else f"text number {row}")
     job.run(
         f"""
@@ -224,9 +224,9 @@ def test_every_row_has_an_answer_or_an_error_whatever_goes_wrong(local: Emulator
     assert sum(row["answer"] == "" for row in answers) == sum(
         request.fault == str(faults[-1]) for request in local.requests
     )
-    # A connection that was closed may have been billed: such a request is not sent again. All else is.
-    assert {row["id"] for row in failed} > {7, 107, 207, 307}
-    assert {row["error"].partition(":")[0] for row in failed} == {"TypeError", "APIConnectionError"}
+    # What was sent on a new connection that was closed may have been billed, and is not sent again. All else is.
+    assert {row["id"] for row in failed} >= {7, 107, 207, 307}
+    assert {row["error"].partition(":")[0] for row in failed} <= {"TypeError", "APIConnectionError"}
 
 
 def test_what_all_rows_would_meet_ends_the_job(local: Emulator, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
