@@ -56,7 +56,9 @@ class AnswerPrinter:
         elif isinstance(answer, Binary):
             self._print_media(answer)
         elif isinstance(answer, TextOutput):
-            show_reasoning(answer.reasoning)
+            if answer.reasoning:
+                begin_reasoning()
+                show_reasoning(answer.reasoning, end="\n\n")
             with make_writer() as writer:
                 writer.write(answer.text)
             _print_calls(answer)
@@ -73,11 +75,13 @@ class AnswerPrinter:
                 if token.text or token.reasoning:
                     self._watch.note_token()
                 if token.reasoning and shows_reasoning():
-                    writer.end()
+                    if not is_thinking:
+                        writer.end()
+                        begin_reasoning()
                     show_reasoning(token.reasoning, end="")
                     is_thinking = True
                 if token.text and is_thinking:
-                    show_reasoning("\n", end="")
+                    show_reasoning("\n\n", end="")
                     is_thinking = False
                 writer.write(token.text)
             if is_thinking:
@@ -105,6 +109,12 @@ class AnswerPrinter:
 def shows_reasoning() -> bool:
     """Return True if reasoning is shown: on a terminal only, since what is piped on is the answer."""
     return make_error_console().is_terminal
+
+
+def begin_reasoning() -> None:
+    """Tell reasoning from the answer on a terminal that cannot show it in grey: `TERM=dumb`, `NO_COLOR`."""
+    if make_error_console().color_system is None:
+        show_reasoning("(thinking)")
 
 
 def show_reasoning(text: str, end: str = "\n") -> None:

@@ -77,7 +77,14 @@ def list_media(attachments: Iterable[Attachment]) -> list[Path | bytes]:
 def get_parameters(model: str) -> Mapping[str, Any]:
     """Return the inputs of a model by name; nothing of one that nobody knows."""
     schema = FLUX_2_FORM if model.startswith(_FORM_MODELS) else get_schema(model)
-    return schema.parameters if schema else {}
+    parameters = schema.parameters if schema else {}
+    return {name: parameter for name, parameter in parameters.items() if name != "(body)"}
+
+
+def describe_needed_file(model: str) -> str:
+    """Return the file that a model takes in the place of a prompt, in words; nothing if it takes none."""
+    taken = get_parameters(model)
+    return next((_NOUNS[kind] for kind, fields in _FIELDS.items() if any(name in taken for name in fields)), "")
 
 
 def takes_messages(model: str) -> bool:

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.status import Status
 
 from cfai import ChatStream
-from cfai.cli._answer import show_reasoning, shows_reasoning
+from cfai.cli._answer import begin_reasoning, show_reasoning, shows_reasoning
 from cfai.cli._chat_input import is_typed
 from cfai.cli._errors import make_error_console
 from cfai.cli._markdown import AnswerWriter
@@ -32,8 +32,10 @@ def print_stream(stream: ChatStream[Any], writer: AnswerWriter, waiting: Status)
             if token.reasoning or token.text:
                 waiting.stop()
             if token.reasoning and shows_reasoning():
-                writer.end()
-                thoughts = thoughts or _Wrapped()
+                if thoughts is None:
+                    writer.end()
+                    begin_reasoning()
+                    thoughts = _Wrapped()
                 show_reasoning(thoughts.add(token.reasoning), end="")
             if token.text and thoughts is not None:
                 show_reasoning(f"{thoughts.end()}\n")

@@ -7,7 +7,9 @@ import os
 import shlex
 import warnings
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
+from typing import Any, cast
 
 from cfai import (
     Ai,
@@ -22,6 +24,7 @@ from cfai import (
     models,
 )
 from cfai._config import CheckMode
+from cfai._json import is_mapping
 from cfai.cli._attach import Attachment, add_texts, list_media, read_attachment
 from cfai.cli._chat_answer import hide_typing, print_stream, show_waiting, stop_on_ctrl_c
 from cfai.cli._chat_input import Reader, is_typed
@@ -50,6 +53,9 @@ _KEYS = {
     "Ctrl-C": "stop the answer; what came of it stays in the conversation",
     "Ctrl-D": "end the chat",
 }
+
+_FOLDERS = ("/", "~/", "./", "../")
+"""The beginnings of a path that cannot be words."""
 
 
 class ChatSession:
@@ -106,6 +112,21 @@ class ChatSession:
                 raise result.error
         self._attachments.append(attachment)
 
+    def check_pictures(self, model: str) -> None:
+        """Raise `InputError` if the conversation holds pictures, and a model cannot see them."""
+        contents = [message.get("content") for message in self._chat.messages]
+        parts = [part for content in contents if isinstance(content, list) for part in cast("list[Any]", content)]
+        media = [part for part in parts if not (is_mapping(part) and part.get("type") == "text")]
+        media += list_media(self._attachments)
+        if not media:
+            return
+        result = self._ai.check(model, {"messages": [{"role": "user", "content": media}]})
+        if isinstance(result.error, InputError) and result.raises(self._checks):
+            raise InputError(
+                f"the conversation holds pictures, which {model} cannot see: /clear first, or choose one of "
+                "cfai models list --capability vision"
+            )
+
     def set_system(self, text: str) -> None:
         """Give the model other instructions, from the next question on."""
         instructions = [{"role": "system", "content": text}]
@@ -136,10 +157,13 @@ class ChatSession:
                 self._save(argument)
             case "/system":
                 self._change_system(argument)
-            case _ if command.startswith("/") and command[1:].isalpha():
-                raise InputError(_describe_unknown(command))
             case _:
-                self._ask(text)
+                if self._is_typed:
+                    text = self._attach_dropped(text)
+                if (name := text.partition(" ")[0]).startswith("/") and name[1:].isalpha():
+                    raise InputError(_describe_unknown(name))
+                if text:
+                    self._ask(text)
 
     # Questions
 
@@ -172,6 +196,17 @@ class ChatSession:
                     self._write(self._file)
         if self._is_typed and len(chat.messages) > known:
             self._show_meter()
+
+    def _attach_dropped(self, text: str) -> str:
+        """Attach the files whose paths a question begins with, as a terminal writes those that are dropped on it.
+
+        Returns the rest of the question.
+        """
+        while found := _split_path(text):
+            path, text = found
+            self.attach(path)
+            self._note(f"{path.name} goes with {'this' if text else 'the next'} question.")
+        return text
 
     def _show_meter(self) -> None:
         text, style = format_meter(self._ai, self._chat, is_billed=self._is_billed)
@@ -217,6 +252,7 @@ class ChatSession:
             return
         model = resolve_model(name)
         self._ai.chat(model, checks=self._checks)  # which raises for one that holds no conversation
+        self.check_pictures(model)
         self._chat.model = model
         self._set_length()
         self._note(f"{model} answers from now on.")
@@ -260,6 +296,26 @@ class ChatSession:
 
     def _note(self, text: str) -> None:
         print_text(make_error_console(), text, "dim")
+
+
+def _split_path(text: str) -> tuple[Path, str] | None:
+    """Return the file that a question begins with, in quotes or with escapes, and the rest; `None` without one.
+
+    Its path shows a folder: a word that happens to be a file in this one stays a word.
+    """
+    if text.startswith(_FOLDERS) and os.path.isfile(path := os.path.expanduser(text)):
+        return Path(path), ""  # blanks in it stand as they are
+    rest = StringIO(text)
+    lexer = shlex.shlex(rest, posix=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    try:
+        first = lexer.get_token() or ""
+    except ValueError:  # a quote that nothing closes
+        return None
+    path = os.path.expanduser(first)
+    if not (first.startswith(_FOLDERS) and os.path.isfile(path)):
+        return None
+    return Path(path), rest.read().strip()
 
 
 def _parse_path(text: str) -> Path:

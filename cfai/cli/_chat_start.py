@@ -42,7 +42,7 @@ def start_chat(start: Start, machine: LocalOptions) -> None:
         if start.max_tokens is not None:
             inputs["max_tokens"] = start.max_tokens
         system = None if start.system is None else check_argument(start.system, "--system")
-    with report_errors():
+    with report_errors(command="cfai chat"):
         engine = choose_engine(model, **asdict(machine))
         reader = open_reader(COMMANDS)
         with open_client(engine, is_local=machine.local or machine.emulated) as ai:
@@ -58,6 +58,7 @@ def start_chat(start: Start, machine: LocalOptions) -> None:
                 for file in start.files:
                     session.attach(file)
                 if start.resumed is not None:
+                    session.check_pictures(model)
                     session.follow(start.resumed)
             session.talk(reader)
 

@@ -76,6 +76,14 @@ class CommandGroup(_Readable, TyperGroup):
             return super().invoke(ctx)
 
 
+def _is_input(name: str) -> bool:
+    """Return True for the name of an input that some model takes."""
+    from cfai.cli._attach import get_parameters
+    from cfai.cli._catalogue import known_models
+
+    return any(name in get_parameters(model) for model in known_models())
+
+
 @contextmanager
 def _escape_usage_errors() -> Generator[None]:
     try:
@@ -85,5 +93,10 @@ def _escape_usage_errors() -> Generator[None]:
         if isinstance(message := getattr(error, "message", None), str):
             if message.startswith("Got unexpected extra argument"):
                 message += ": a prompt of several words stands in quotes"
+            name = str(getattr(error, "option_name", "")).lstrip("-").replace("-", "_")
+            command = getattr(getattr(error, "ctx", None), "info_name", None)
+            if command in ("run", "chat") and message.startswith("No such option") and _is_input(name):
+                message += f": an input of the model is -i {name}=VALUE"
+                error.possibilities = None  # type: ignore[attr-defined]
             error.message = escape_controls(message)  # type: ignore[attr-defined]
         raise

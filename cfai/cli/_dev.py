@@ -73,7 +73,10 @@ def dev(
     port: Annotated[
         int | None,
         typer.Option(
-            help=f"Port to listen on; 0 is any free one. By default {DEFAULT_PORT}, with a program any.", metavar="N"
+            help=f"Port to listen on; 0 is any free one. By default {DEFAULT_PORT}, with a program any.",
+            metavar="N",
+            min=0,
+            max=65_535,
         ),
     ] = None,
     tokens_per_second: Annotated[float, typer.Option(min=0, help="Pace of the emulator; 0 is none.")] = LIFELIKE_RATE,
@@ -97,13 +100,16 @@ def dev(
     no_workers_paid: Annotated[
         bool, typer.Option("--no-workers-paid", help="Refuse models that require Workers Paid.")
     ] = False,
+    log_requests: Annotated[
+        bool, typer.Option("--log-requests", help="With a program on a terminal: print the requests all the same.")
+    ] = False,
     random_faults: Annotated[float, typer.Option(help="Share of the requests that go wrong, from 0 to 1.")] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of --random-faults: the same draws the same.")] = 0,
     scenarios: Annotated[bool, typer.Option("--scenarios", help="List what can go wrong, by name, and end.")] = False,
 ) -> None:
     """Serve a Workers AI on this machine, and print the environment that points a client at it.
 
-    Each request is a line on standard error.
+    Each request is a line on standard error; not in the middle of what a program shows on a terminal.
     """
     if scenarios:
         return _print_scenarios()
@@ -151,7 +157,7 @@ def dev(
             emulator.random_faults(random_faults, seed=seed)
             local = emulator
             note = f"Serving {'emulated answers' if engine is None else f'answers of {engine!r}'} until Ctrl-C."
-        if code := serve(local, note, command or []):
+        if code := serve(local, note, command or [], log_requests=log_requests):
             raise typer.Exit(code)
 
 

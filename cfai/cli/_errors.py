@@ -13,12 +13,25 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cfai import CfaiError, ConfigurationError, CutAnswerWarning, InputError
+from cfai import (
+    CfaiError,
+    ConfigurationError,
+    CutAnswerWarning,
+    InferenceUpstreamError,
+    InputError,
+    OutputValidationError,
+    StreamError,
+)
 from cfai._escape import escape_controls
 from cfai.cli._terminal import print_text
 
 # What a message says to who writes Python, and what that is here. The longer ones come first.
 _WORDS = {
+    r"^\[Errno -?\d+\] ": "",
+    r"^`(\w+)`( must be given for .*)\. Add what is missing": r"`\1`\2. Add -i \1=…",
+    r"Add what is missing": "Add what is missing with -i NAME=VALUE",
+    r"models\.list\((\w+)=['\"]([\w-]+)['\"](?:, live=True)?\)": r"cfai models list --\1 \2",
+    r"`messages\[\d+\]`": "the prompt",
     r"[Pp]ass max_tokens, as a number, [^.]*": "--max-tokens 1000 allows more",
     r"pass account_id, or set": "set",
     r"pass api_token, or set": "set",
@@ -46,8 +59,9 @@ def to_command_words(message: str) -> str:
 
 
 def make_error_console() -> Console:
-    """Return the console of standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    """Return the console of standard error. With `NO_COLOR` it writes no escape at all."""
+    colors = None if os.environ.get("NO_COLOR") else "auto"
+    return Console(stderr=True, highlight=False, soft_wrap=True, color_system=colors)
 
 
 def print_error(error: BaseException) -> None:
@@ -64,8 +78,11 @@ def _print_line(text: str, style: str) -> None:
 
 
 @contextmanager
-def report_errors() -> Generator[None]:
-    """Print the error that ends a command, and end with its exit code: 2 for arguments that cannot be, else 1."""
+def report_errors(*, command: str = "cfai run") -> Generator[None]:
+    """Print the error that ends a command, and end with its exit code: 2 for what was refused unsent, else 1.
+
+    An advice to run a model on this machine names `command`.
+    """
     try:
         yield
     except BrokenPipeError:  # a reader who has seen enough
@@ -76,8 +93,14 @@ def report_errors() -> Generator[None]:
         except OSError:
             # The interpreter would try once more as it ends, and tell of it in lines of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print_error(error)
-        raise typer.Exit(1) from error
+        _print_line(to_command_words(str(error)).replace("cfai run --local", f"{command} --local"), "red")
+        raise typer.Exit(2 if _is_unsent(error) else 1) from error
+
+
+def _is_unsent(error: Exception) -> bool:
+    """Return True for an error of which the service knows nothing: arguments, inputs or settings that cannot be."""
+    is_of_answer = isinstance(error, InferenceUpstreamError | StreamError | OutputValidationError)
+    return isinstance(error, InputError | ValueError) and not is_of_answer
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from cfai.cli._attach import (
     Attachment,
     add_media,
     add_texts,
+    describe_needed_file,
     get_parameters,
     list_media,
     read_attachment,
@@ -81,9 +82,12 @@ def build_inputs(
     """
     text = add_texts(prompt, attachments)
     media = list_media(attachments)
+    taken, needed = get_parameters(model), describe_needed_file(model)
+    prompt_fields = [name for name in (*_PROMPT_FIELDS, "messages") if name in taken]
     if not (text.strip() or media or given):
+        if not prompt_fields and needed:
+            raise InputError(f"{model} needs {needed}: give it with -a FILE")
         raise InputError(f"there is no prompt: give one behind the model, {model!r}, or by standard input")
-    taken = get_parameters(model)
     if takes_messages(model) and (
         system is not None or media or "messages" in given or (taken and "prompt" not in taken)
     ):
@@ -92,10 +96,10 @@ def build_inputs(
         raise InputError(f"{model} takes no instructions: leave out --system")
     inputs = add_media(model, given, attachments)
     if text.strip():
-        fields = [name for name in _PROMPT_FIELDS if name in taken]
-        if taken and not fields:
-            raise InputError(f"{model} takes no prompt: it takes {', '.join(taken)}")
-        inputs.setdefault((fields or _PROMPT_FIELDS)[0], text)
+        if taken and not prompt_fields:
+            advice = f"give it {needed} with -a FILE" if needed and not media else f"it takes {', '.join(taken)}"
+            raise InputError(f"{model} takes no prompt: {advice}")
+        inputs.setdefault((prompt_fields or _PROMPT_FIELDS)[0], text)
     return inputs
 
 

@@ -16,7 +16,10 @@ _MOST_LISTED = 12
 
 def get_default_model() -> str:
     """Return the model of a command that names none. Raises `ConfigurationError` if `CFAI_MODEL` names no model."""
-    return resolve_model(os.environ.get("CFAI_MODEL") or DEFAULT_MODEL)
+    try:
+        return resolve_model(os.environ.get("CFAI_MODEL") or DEFAULT_MODEL)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"CFAI_MODEL: {error}") from error
 
 
 def resolve_model(name: str) -> str:

@@ -14,6 +14,8 @@ from cfai.cli._attach import get_parameters, takes_messages
 from cfai.cli._catalogue import known_models
 from cfai.cli._terminal import print_text, write
 from cfai.models import LIMIT_FIELDS, Model
+from cfai.models.schemas import get_schema
+from cfai.types._media_types import SUFFIXES
 
 _USD_DIGITS = 6
 
@@ -64,7 +66,7 @@ def print_models(found: Sequence[Model], *, as_json: bool) -> None:
 def _format_row(model: Model) -> tuple[str, ...]:
     length = model.context_length or model.input_length
     status = f"retired {model.retired_on}" if model.retired_on else ""
-    abilities = ", ".join(filter(None, [*sorted(model.capabilities), status]))
+    abilities = ", ".join(filter(None, [status, *sorted(model.capabilities)]))
     return (model.name, model.task, f"{length.value:,}" if length else "", _format_price(model), abilities)
 
 
@@ -76,7 +78,10 @@ def _format_price(model: Model) -> str:
 
 
 def _print_table(found: Sequence[Model]) -> None:
-    """Print a table for each task, no wider than the terminal."""
+    """Print a table for each task, no wider than the terminal.
+
+    What models can stands below each where it does not fit beside it. Retired ones are dim.
+    """
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=True)
@@ -85,10 +90,14 @@ def _print_table(found: Sequence[Model]) -> None:
         price = "in / out, per M tokens" if any(" / " in row[2] for row in rows) else "price"
         headings = (task, "tokens" if any(row[1] for row in rows) else "", price, "can")
         widths = [max(len(row[at]) for row in (headings, *rows)) for at in range(4)]
+        fits = sum(widths) + 2 * (len(widths) - 1) <= console.width
         for row in (headings, *rows):
             name, length, price, abilities = row
-            line = f"{name:{widths[0]}}  {length:>{widths[1]}}  {price:{widths[2]}}  {abilities}".rstrip()
-            print_text(console, _cut(line, console.width), "bold" if row is headings else "")
+            style = "bold" if row is headings else "dim" if abilities.startswith("retired") else ""
+            line = f"{name:{widths[0]}}  {length:>{widths[1]}}  {price:{widths[2]}}"
+            below = [] if fits or row is headings or not abilities else [f"  {abilities}"]
+            for text in (f"{line}  {abilities}" if fits else line, *below):
+                print_text(console, _cut(text.rstrip(), console.width), style)
         print_text(console, "")
 
 
@@ -124,8 +133,7 @@ def _describe(model: Model) -> Iterable[str]:
         yield f"  {'rate':20}{model.requests_per_minute:,} requests a minute"
     if model.capabilities:
         yield f"  {'can':20}{', '.join(sorted(model.capabilities))}"
-    parameters = [name for name in get_parameters(model.name) if name != "(body)"]
-    if parameters:
+    if parameters := get_parameters(model.name):
         yield f"  {'takes':20}{', '.join(parameters)}"
     yield f"  {'run it':20}{_make_example(model)}"
 
@@ -135,24 +143,49 @@ def _format_usd(amount: float) -> str:
 
 
 def _make_example(model: Model) -> str:
-    """Return a command that runs a model, for its task."""
+    """Return a command that runs a model, for its task, or a sentence if none can."""
+    if model.is_realtime_only:
+        return "only through a WebSocket, which cfai does not open"
     short = model.name.rpartition("/")[2]
-    taken = get_parameters(model.name)
     if takes_messages(model.name):
         return f'cfai run {short} "where is new york?"'
+    taken = get_parameters(model.name)
     example = {
-        "Text-to-Image": '"a cat" -o cat.jpg',
-        "Text-to-Speech": '"good morning" -o morning.mp3',
+        "Text-to-Image": '"a cat"',
+        "Text-to-Speech": '"good morning"',
         "Automatic Speech Recognition": "-a talk.mp3",
         "Image Classification": "-a photo.jpg",
         "Object Detection": "-a photo.jpg",
         "Image-to-Text": '"what is this?" -a photo.jpg',
         "Voice Activity Detection": "-a talk.wav",
-    }.get(model.task, '"a text"')
-    needed = [name for name in ("target_lang", "target_language", "questions") if name in taken]
-    needed += ["contexts"] if "contexts" in taken and "text" not in taken else []
-    values = {"contexts": "@texts.json", "questions": "@questions.json"}
-    return " ".join([f"cfai run {short} {example}", *(f"-i {name}={values.get(name, 'french')}" for name in needed)])
+    }.get(model.task, '"a text"' if "questions" not in taken else f"-i model={short}")
+    wanted = [name for name in _EXAMPLE_INPUTS if name in taken and not (name == "contexts" and "text" in taken)]
+    needed = [f"-i {name}={_EXAMPLE_INPUTS[name]}" for name in wanted]
+    if "inpainting" in short:
+        needed.append("-a photo.jpg -i mask=@mask.png")
+    elif "img2img" in short:
+        needed.append("-a photo.jpg")
+    return " ".join(filter(None, [f"cfai run {short} {example}", *needed, _name_output(model)]))
+
+
+_EXAMPLE_INPUTS = {
+    "target_lang": "french",
+    "target_language": "hin_Deva",
+    "contexts": """'[{"text": "a river"}, {"text": "a town"}]'""",
+    "state": '"where is my parcel?"',
+    "questions": """'{"angry": {"type": "noul", "instructions": "Is the customer angry?"}}'""",
+}
+"""Inputs that a command has to give, in the form of a shell."""
+
+
+def _name_output(model: Model) -> str:
+    """Return the option that names a file for a picture or a sound, where its kind is known beforehand."""
+    schema = get_schema(model.name)
+    output = schema.output if schema else ""
+    found = re.search(r"contentType (\w+/\w+), format binary", output)
+    media_type = found[1] if found else "image/jpeg" if "{image:string(base64)}" in output else ""
+    name = {"image": "cat", "audio": "morning"}.get(media_type.partition("/")[0])
+    return f"-o {name}{SUFFIXES[media_type]}" if name else ""
 
 
 def _to_dict(model: Model) -> dict[str, Any]:

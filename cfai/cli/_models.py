@@ -46,12 +46,11 @@ def list_models(
     as_json: AsJson = False,
 ) -> None:
     """List the models, by their tasks."""
-    from cfai.cli._errors import refuse_arguments
+    from cfai.cli._errors import report_errors
     from cfai.cli._model_table import filter_models, print_models
 
-    with refuse_arguments():
-        found = filter_models(task=task, author=author, capability=capability, retired=retired)
-    print_models(found, as_json=as_json)
+    with report_errors():
+        print_models(filter_models(task=task, author=author, capability=capability, retired=retired), as_json=as_json)
 
 
 @models.command("search", cls=Command, epilog=format_examples("cfai models search llama", "cfai models search vision"))
@@ -61,11 +60,15 @@ def search_models(
     as_json: AsJson = False,
 ) -> None:
     """List the models whose name, task or capabilities have all the words. Exit code 1 if there is none."""
+    from cfai.cli._errors import print_error, report_errors
     from cfai.cli._model_table import print_models, search_by_words
 
     found = search_by_words(words, retired=retired)
-    print_models(found, as_json=as_json)
+    with report_errors():
+        print_models(found, as_json=as_json)
     if not found:
+        kind = "model" if retired else "live model"
+        print_error(LookupError(f"no {kind} has {' and '.join(map(repr, words))} in its name, task or capabilities"))
         raise typer.Exit(1)
 
 
@@ -81,11 +84,11 @@ def show_model(
     as_json: AsJson = False,
 ) -> None:
     """Show what is known of a model: its limits, its prices, what it takes, and a command that runs it."""
-    from cfai.cli._errors import refuse_arguments
+    from cfai.cli._errors import report_errors
     from cfai.cli._model import resolve_model
     from cfai.cli._model_table import print_model
 
-    with refuse_arguments():
+    with report_errors():
         print_model(resolve_model(model), as_json=as_json)
 
 

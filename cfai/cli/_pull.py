@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typer
+
 from cfai.cli._commands import format_examples
 from cfai.cli._terminal import write
 
@@ -10,8 +12,13 @@ EXAMPLES = format_examples("cfai pull", "cfai run --local 'where is new york?'")
 
 def pull() -> None:
     """Fetch the small model of --local and `Ai.local()`, if it is not there, and print where it is."""
-    from cfai.cli._errors import report_errors
+    from cfai import ConfigurationError
+    from cfai.cli._errors import print_error, report_errors
     from cfai.local.engines import fetch_model
 
     with report_errors():
-        write(f"{fetch_model(verify=True)}\n")
+        try:
+            write(f"{fetch_model(verify=True)}\n")
+        except ConfigurationError as error:  # no fault of the arguments: there are none
+            print_error(error)
+            raise typer.Exit(1) from error

@@ -76,7 +76,14 @@ def run(
     ] = Checks.ENFORCE,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="A file for it.", rich_help_panel=_ANSWER),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            dir_okay=False,
+            help="A file for it; - prints it.",
+            rich_help_panel=_ANSWER,
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON.", rich_help_panel=_ANSWER)] = False,
     schema: Annotated[
@@ -119,7 +126,7 @@ def run(
         max_tokens=max_tokens,
         fallback=fallback or [],
         checks=checks.value,
-        output=output,
+        output=None if output == Path("-") else output,
         as_json=as_json,
         schema=schema,
         shows_stats=stats,

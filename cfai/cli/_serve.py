@@ -23,16 +23,18 @@ _NOT_FOUND, _NOT_EXECUTABLE, _BY_SIGNAL = 127, 126, 128
 """Exit codes of a shell: no such program; one that cannot be run; to this a signal's number is added."""
 
 
-def serve(local: LocalServer, note: str, command: Sequence[str]) -> int:
+def serve(local: LocalServer, note: str, command: Sequence[str], *, log_requests: bool = False) -> int:
     """Serve until `KeyboardInterrupt`, or until `command` ends, and return its exit code.
 
-    Each request is a line on standard error. Without a command the environment that points a client at the server is
-    printed. Raises `OSError` if the port is taken.
+    Each request is a line on standard error: with a command whose terminal that is, only if `log_requests` asks for it,
+    since it would stand in the middle of what the command shows. Without a command the environment that points a client
+    at the server is printed. Raises `OSError` if the port is taken.
     """
     if logging.lastResort is not None:
         # A library's log is silent, but this is a program: what cannot be taken or recorded is said on standard error.
         logging.getLogger("cfai.local").addHandler(logging.lastResort)
-    local.log_request = _print_request
+    if log_requests or not (command and sys.stderr.isatty()):
+        local.log_request = _print_request
     # What a container's or a service's manager sends means the same as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _explain_taken_port(), local:

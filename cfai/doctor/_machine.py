@@ -18,7 +18,7 @@ from cfai.doctor._finding import NEW_TOKEN_REMEDY, Finding, report_ok, report_pr
 from cfai.doctor._installation import Installation
 
 EXTRAS = {
-    "cli": ("typer", "rich", "prompt_toolkit", "jsonschema"),
+    "cli": ("typer", "rich", "prompt_toolkit", "jsonschema", "uvicorn"),
     "emulator": ("uvicorn",),
     "llama": ("xllamacpp",),
     "tokenizers": ("tokenizers", "huggingface_hub"),

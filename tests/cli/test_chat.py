@@ -365,9 +365,9 @@ def test_an_error_ends_what_is_piped_in(cfai: Run, local: Emulator) -> None:
     code, out, errors = cfai("chat", typed="one\ntwo")
     assert (code, out, len(local.requests)) == (1, "", 1)
     assert "resets at 00:00 UTC" in errors
-    assert cfai("chat", typed="/hlep\ntwo") == (1, "", "there is no command /hlep: did you mean /help?\n")
+    assert cfai("chat", typed="/hlep\ntwo") == (2, "", "there is no command /hlep: did you mean /help?\n")
     code, _, errors = cfai("chat", typed=b"caf\xe9\n")
-    assert (code, errors) == (1, "standard input is not UTF-8: convert it first, such as with iconv\n")
+    assert (code, errors) == (2, "standard input is not UTF-8: convert it first, such as with iconv\n")
 
 
 def test_a_question_in_the_place_of_the_model_says_where_it_is_asked(cfai: Run) -> None:

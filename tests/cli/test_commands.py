@@ -6,14 +6,18 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from cfai import models
 from cfai.cli._commands import complete_model
+from cfai.doctor._machine import EXTRAS
 from tests.cli.conftest import Run
 from tests.conftest import row
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = [
     "run",
     "models",
@@ -47,11 +51,40 @@ def test_what_was_meant_is_guessed(cfai: Run) -> None:
         (["where is new york?"], "Did you mean 'cfai run'?"),
         (["@cf/zai-org/glm-4.7-flash", "hello"], "Did you mean 'cfai run'?"),
         (["run", "where", "is", "it?"], "a prompt of several words stands in quotes"),
+        (
+            ["run", "hi", "--temperature", "0"],
+            "No such option: --temperature: an input of the model is -i temperature=VALUE",
+        ),
+        (["chat", "--max-token", "9"], "--max-tokens"),
+        (["dev", "--port", "80000"], "65535"),
+        (["chat", "flux-1-schnell", "--emulated"], "choose one of cfai models list --task text-generation"),
     ):
         with row(arguments):
             code, out, err = cfai(*arguments)
             assert (code, out) == (2, "")
             assert hint in " ".join(err.replace("│", "").split())
+
+
+def test_the_extra_of_the_command_line_has_all_that_emulated_answers_need() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert {*extras["emulator"]} <= {*extras["cli"]}
+    assert {*EXTRAS["emulator"]} <= {*EXTRAS["cli"]}
+
+
+def test_a_default_model_that_is_none_is_told_by_the_name_of_its_variable(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CFAI_MODEL", "bogus")
+    for command in (["run", "hello there"], ["chat"]):
+        assert cfai(*command)[::2] == (2, "CFAI_MODEL: there is no model 'bogus': cfai models lists them\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+def test_a_list_on_a_full_disk_ends_with_one_line(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        ended = cfai("models", "search", "glm")
+        assert (ended[0], ended[2]) == (1, "No space left on device\n")
 
 
 def test_names_of_models_are_completed(monkeypatch: pytest.MonkeyPatch) -> None:

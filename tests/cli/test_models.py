@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from cfai.local import Emulator
 from tests.cli.conftest import Run
 from tests.conftest import row
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 NEW = "@cf/example/new-model-1b"
 
 
@@ -42,7 +45,8 @@ def test_lists_are_tables_for_people_columns_for_programs_and_json(cfai: Run, mo
             code, out, err = cfai("models", *arguments)
             assert (code, err, out.count("\n")) == (0, "", count)
             assert {line.count("\t") for line in out.splitlines()} == {4}
-    assert cfai("models", "search", "xyzzy") == (1, "", "")
+    said = "no live model has 'flux' and 'xyzzy' in its name, task or capabilities\n"
+    assert cfai("models", "search", "flux", "xyzzy") == (1, "", said)
     code, out, err = cfai("models", "list", "--task", "trnslation")
     assert (code, out) == (2, "")
     assert err.endswith("got 'trnslation': did you mean 'Translation'?\n")
@@ -50,7 +54,7 @@ def test_lists_are_tables_for_people_columns_for_programs_and_json(cfai: Run, mo
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "100")
     out = cfai("models", "search", "glm")[1]
-    assert re.search(r"^.*@cf/zai-org/glm-4\.7-flash +131,072 +\$0\.06\d* / \$0\.4\d* ", out, re.MULTILINE)
+    assert re.search(r"^.*@cf/zai-org/glm-4\.7-flash +131,072 +\$0\.06\d* / \$0\.4\d*$", out, re.MULTILINE)
     assert max(len(re.sub(r"\x1b\[\d*m", "", line)) for line in out.splitlines()) <= 100
 
 
@@ -62,6 +66,50 @@ def test_a_model_is_shown_with_a_command_that_runs_it(cfai: Run, local: Emulator
     assert json.loads(cfai("models", "show", "glm-4.7-flash", "--json")[1])["context_length"] == 131_072
     for name in ("glm", "xyzzy", "@cf/x/y"):
         assert cfai("models", "show", name)[0] == 2
+
+
+def test_the_command_that_is_shown_for_a_live_model_runs_it(
+    cfai: Run, local: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, source in (("photo.jpg", "photo.jpg"), ("mask.png", "photo.jpg"), ("talk.mp3", "speech.mp3")):
+        shutil.copy(EXAMPLES / source, tmp_path / name)
+    shutil.copy(tmp_path / "talk.mp3", tmp_path / "talk.wav")
+    monkeypatch.chdir(tmp_path)
+    for model in models.list(live=True):
+        line = cfai("models", "show", model.name)[1].splitlines()[-1].removeprefix(f"  {'run it':20}")
+        with row(line):
+            if model.is_realtime_only:
+                assert line == "only through a WebSocket, which cfai does not open"
+                continue
+            before = len(local.requests)
+            code, _, err = call_shown(cfai, line)
+            assert (code, err) == (0, "")
+            assert [request.model for request in local.requests[before:]] == [model.name]
+
+
+def call_shown(cfai: Run, line: str) -> tuple[int, str, str]:
+    """Run a line of a shell; what is written as bytes goes into a file."""
+    program, *arguments = shlex.split(line)
+    assert program == "cfai"
+    return cfai(*arguments, *(["-o", "sound"] if "melotts" in line else []))
+
+
+def test_what_models_can_is_never_cut_and_those_that_are_no_more_are_dim(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    out = cfai("models", "list", "--retired", "--task", "text generation")[1]
+    lines = [re.sub(r"\x1b\[\d*m", "", line) for line in out.splitlines()]
+    assert max(map(len, lines)) <= 80
+    below = lines[next(at for at, line in enumerate(lines) if line.startswith("@cf/zai-org/glm-4.7-flash ")) + 1]
+    assert below == f"  {', '.join(sorted(models.get('@cf/zai-org/glm-4.7-flash').capabilities))}"
+    assert re.search(r"\x1b\[2m@cf/meta/llama-2-7b-chat-int8 .*\n.*  retired 2026-05-30", out)
+    assert len(re.findall(r"^  retired ", "\n".join(lines), re.MULTILINE)) == len(
+        models.list(task="Text Generation", live=False)
+    )
 
 
 def test_sync_says_what_is_new_gone_and_changed_and_new_models_are_called_by_short_names(
@@ -100,5 +148,5 @@ def test_sync_says_what_is_new_gone_and_changed_and_new_models_are_called_by_sho
 
 def test_without_an_account_sync_says_what_it_needs(cfai: Run) -> None:
     code, out, err = cfai("models", "sync")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert err.startswith("no account id: set CLOUDFLARE_ACCOUNT_ID")

@@ -226,10 +226,17 @@ def test_emulated_text_is_there_for_the_asking_and_says_so_itself(cfai: Run) -> 
 
 def test_without_credentials_the_error_names_what_an_account_needs_and_what_needs_none(cfai: Run) -> None:
     code, out, err = cfai("run", MODEL, "hello")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "CLOUDFLARE_ACCOUNT_ID" in err
     assert "cfai run --local" in err
+    assert "without an account, cfai chat --local" in cfai("chat")[2], "the command that was typed"
     assert err.count("\n") == 1
+
+
+def test_a_dash_for_a_file_is_standard_output(cfai: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = answer_of(local, "hello")
+    assert cfai("run", MODEL, "hello", "-o", "-") == (0, f"{answer}\n", "")
+    assert not Path("-").exists()
 
 
 # The prompt
@@ -367,9 +374,19 @@ def test_files_go_where_the_model_takes_them(cfai: Run, local: Emulator, tmp_pat
     for arguments, message in (
         (["whisper", "-a", str(image)], "cat.jpg is an image, and @cf/openai/whisper takes none"),
         (["resnet-50", "-a", str(image), "-a", str(image)], "cat.jpg is one too many"),
-        (["resnet-50", "what?", "-a", str(image)], "takes no prompt"),
+        (["resnet-50", "what?", "-a", str(image)], "takes no prompt: it takes image\n"),
+        (["resnet-50", "what?"], "takes no prompt: give it an image with -a FILE\n"),
+        (["resnet-50"], "@cf/microsoft/resnet-50 needs an image: give it with -a FILE\n"),
+        (["whisper"], "@cf/openai/whisper needs a sound: give it with -a FILE\n"),
+        ([MODEL], "there is no prompt"),
+        (
+            [MODEL, "what?", "-a", str(image)],
+            f"the prompt must have no image, since {MODEL} cannot see, got one. "
+            "Choose one of cfai models list --capability vision, or add",
+        ),
+        (["m2m100-1.2b", "hi"], "got `text`. Add -i target_lang=…, or add --checks"),
         (["bge-m3", "hello", "--system", "Be brief."], "takes no instructions: leave out --system"),
-        ([MODEL, "-a", str(tmp_path / "none.txt")], "No such file or directory"),
+        ([MODEL, "-a", str(tmp_path / "none.txt")], f"No such file or directory: '{tmp_path / 'none.txt'}'\n"),
         ([MODEL, "-a", sys.executable], "cannot be attached, it is neither an image"),
         ([MODEL, "-i", "temperature"], "-i must be KEY=VALUE"),
     ):
@@ -377,6 +394,7 @@ def test_files_go_where_the_model_takes_them(cfai: Run, local: Emulator, tmp_pat
             code, out, err = cfai("run", *arguments)
             assert (code, out) == (2, "")
             assert message in err
+            assert "Errno" not in err
     assert len(local.requests) == before
 
 
@@ -453,7 +471,7 @@ def test_a_fallback_answers_and_a_line_says_why(cfai: Run, local: Emulator) -> N
 
 def test_hints_name_options_and_checks_choose_what_is_done(cfai: Run, local: Emulator) -> None:
     code, _, err = cfai("run", MODEL, "hello", "--max-tokens", "999999")
-    assert code == 1
+    assert code == 2
     assert err.startswith("--max-tokens must be at most 131,072")
     assert err.endswith("Lower --max-tokens, or add --checks warn to send it all the same.\n")
     assert not local.requests
@@ -461,7 +479,7 @@ def test_hints_name_options_and_checks_choose_what_is_done(cfai: Run, local: Emu
     assert local.requests
     assert "or add --checks off to send it without a word" in err
     ended = cfai("run", MODEL, "hello", "-i", "top_k=5", "--checks", "strict")
-    assert ended[0] == 1
+    assert ended[0] == 2
     assert "checks=" not in ended[2]
 
 
@@ -490,7 +508,7 @@ def test_an_error_is_one_line_of_its_own_and_keeps_its_brackets(cfai: Run, local
 
 def test_a_limit_is_told_before_anything_is_sent(cfai: Run, local: Emulator) -> None:
     code, _, err = cfai("run", MODEL, "word " * 200_000)
-    assert code == 1
+    assert code == 2
     assert "131,072 tokens" in err
     assert not local.requests
 
@@ -515,11 +533,17 @@ def test_reasoning_shows_on_a_terminal_and_is_no_part_of_what_is_piped_on(
     _, out, err = cfai("run", MODEL, "hello", *options)
     assert "reasoning" not in out + err
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     _, out, err = cfai("run", MODEL, "hello", *options)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", err)
-    assert shown.rstrip("\n") == reasoning
+    assert shown == f"{reasoning}\n\n", "a blank line stands between it and the answer"
+    assert shown != err, "it is grey"
     assert "reasoning" not in out
-    assert shown.endswith("\n"), "the answer would start in the middle of a line"
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patch, row(name):
+            patch.setenv(name, value)
+            assert cfai("run", MODEL, "hello", *options)[2] == f"(thinking)\n{reasoning}\n\n"
 
 
 def test_a_warning_is_one_line_that_names_no_file(local: Emulator) -> None:
@@ -565,7 +589,7 @@ def test_local_without_its_extra_gives_the_line_that_installs_it(cfai: Run, monk
     monkeypatch.delitem(sys.modules, "cfai.local.server._loop", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, out, err = cfai("run", "--local", MODEL, "hello")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert 'pip install "cfai-sdk[llama]", or "cfai-sdk[emulator]"' in err
     assert err.count("\n") == 1
 
@@ -631,7 +655,7 @@ def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> N
     ]
     for options, message in rows:
         code, _, errors = cfai("run", "--local", *options, MODEL, "Hello")
-        assert code == 1, options
+        assert code == (1 if "cannot be reached" in message else 2), options
         assert message in " ".join(errors.split()), options
     for option in ([], ["-h"], ["--help"]):
         assert "Workers AI on the command line." in cfai(*option)[1], option

@@ -208,7 +208,7 @@ def test_options_that_mean_nothing_together_are_refused_and_a_mistake_named(
     ):
         with row(options):
             code, out, err = cli(*options)
-            assert (code, out, err.count("\n")) == (1, "", 1)
+            assert (code, out, err.count("\n")) == (2, "", 1)
             assert err.startswith(problem)
 
 
