@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -499,6 +500,64 @@ def test_files_go_with_the_next_question_in_any_form_that_a_terminal_writes_them
     with row("sent all the same"):
         talk([f"/attach {picture}", "what?"], MODEL, "--checks", "warn")
         assert len(contents(local)[0]) == 2
+
+
+def test_a_question_that_begins_with_the_path_of_a_file_attaches_it(
+    talk: Talk, cfai: Run, local: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    picture, notes = tmp_path / "it's a cat.png", tmp_path / "notes.txt"
+    with local.ai() as ai:
+        picture.write_bytes(ai.run("@cf/bytedance/stable-diffusion-xl-lightning", {"prompt": "a cat"}).content)
+    notes.write_text("Buy milk.")
+    escaped = str(picture).replace(" ", "\\ ").replace("'", "\\'")
+    for path in (shlex.quote(str(picture)), f'"{picture}"', escaped, shlex.quote("./it's a cat.png")):
+        with row(path):
+            _, _, errors = talk([f"{path} what's this?"], SEES)
+            text, image = contents(local)[0]
+            assert (text["text"], image["type"]) == ("what's this?", "image_url")
+            assert "it's a cat.png goes with this question." in errors
+    for lines in ([str(picture), "what?"], [f"{escaped} ", "what?"], [f"{escaped} {notes}", "what?"]):
+        with row(lines):
+            _, _, errors = talk(lines, SEES)
+            assert "it's a cat.png goes with the next question." in errors or "goes with this question." in errors
+            assert len(contents(local)[0]) == 2
+    talk(["~/notes.txt what to buy?"])
+    assert contents(local) == ["what to buy?\n\nnotes.txt:\n\nBuy milk."]
+    for line in (f"{tmp_path} what?", "/no/such/file what?", "notes.txt what?", "'tis a cat?", "/etc/hosts? what"):
+        with row(line):
+            talk([line])
+            assert contents(local) == [line], "words"
+    with row("a model that cannot see"):
+        _, _, errors = talk([f"{escaped} what?", "and?"], MODEL)
+        assert "cannot see" in errors
+        assert contents(local) == ["and?"]
+    assert cfai("chat", typed=f"{notes} what?")[0] == 0
+    assert contents(local) == [f"{notes} what?"], "what is piped in attaches nothing by itself"
+
+
+def test_a_model_that_cannot_see_is_refused_for_a_conversation_with_pictures(
+    talk: Talk, local: Emulator, tmp_path: Path
+) -> None:
+    picture, saved = tmp_path / "cat.png", tmp_path / "cat.json"
+    with local.ai() as ai:
+        picture.write_bytes(ai.run("@cf/bytedance/stable-diffusion-xl-lightning", {"prompt": "a cat"}).content)
+    refusal = (
+        f"the conversation holds pictures, which {MODEL} cannot see: /clear first, or choose one of cfai models list"
+    )
+    _, _, errors = talk([f"/attach {picture}", "what?", f"/save {saved}", f"/model {MODEL}", "and?"], SEES)
+    assert refusal in errors
+    assert local.requests[-1].model == SEES, "it goes on"
+    assert contents(local)[-1] == "and?"
+    code, _, errors = talk(["and?"], MODEL, "--resume", str(saved))
+    assert (code, refusal in errors) == (2, True)
+    talk([f"/attach {picture}", "what?", "/clear", f"/model {MODEL}", "and?"], SEES)
+    assert local.requests[-1].model == MODEL
+    _, _, errors = talk([f"/attach {picture}", f"/model {MODEL}", "what?"], SEES)
+    assert refusal in errors, "those that wait for a question too"
+    talk([f"/attach {picture}", "what?", f"/model {MODEL}", "and?"], SEES, "--checks", "warn")
+    assert local.requests[-1].model == MODEL
 
 
 def test_a_file_that_is_too_long_is_not_attached_any_more(talk: Talk, local: Emulator, tmp_path: Path) -> None:

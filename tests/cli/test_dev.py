@@ -13,6 +13,7 @@ import pytest
 
 from cfai.cli._dev import DEFAULT_PORT
 from tests.cli.conftest import Run
+from tests.conftest import row
 
 PROGRAM = """
 import os, sys
@@ -41,6 +42,18 @@ def test_a_program_runs_with_the_environment_set_and_its_exit_code_is_that_of_de
     assert answer.startswith("This is an emulated answer to “hello”")
     line = r"\d\d:\d\d:\d\d  POST run/@cf/zai-org/glm-4\.7-flash  200  \d+\.\d\d s\n"
     assert re.fullmatch(line, done.stderr.decode())
+
+
+def test_requests_are_told_on_no_terminal_of_a_program_unless_they_are_asked_for(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    call = "import os, httpx; httpx.get(os.environ['CLOUDFLARE_API_BASE_URL'])"
+    for is_terminal, options, lines in ((False, [], 1), (True, [], 0), (True, ["--log-requests"], 1)):
+        with row((is_terminal, options)):
+            monkeypatch.setattr("sys.stderr.isatty", lambda is_terminal=is_terminal: is_terminal)
+            code, _, err = cfai("dev", *options, "--", sys.executable, "-c", call)
+            assert (code, err.count("  GET ")) == (0, lines)
 
 
 def test_programs_that_do_not_run_or_are_killed_end_as_in_a_shell(

@@ -195,7 +195,7 @@ def test_arguments_and_findings_are_shown_with_escapes(serve: Serve, tmp_path: P
         (["run", MODEL, "error", f"--{text}"], 2),
         (["run", MODEL, "error", text], 2),
         ([text], 2),
-        (["dev", "--replay", str(tmp_path / "no\x1b[2Jne")], 1),
+        (["dev", "--replay", str(tmp_path / "no\x1b[2Jne")], 2),
         (["dev", "--host", text], 1),
         (["dev", "--upstream", text], 2),
         (["doctor"], 1),
