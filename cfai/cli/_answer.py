@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
+
+from rich.cells import cell_len
 
 from cfai import Stream, Token
 from cfai.cli._errors import make_error_console
@@ -56,9 +59,9 @@ class AnswerPrinter:
         elif isinstance(answer, Binary):
             self._print_media(answer)
         elif isinstance(answer, TextOutput):
-            if answer.reasoning:
-                begin_reasoning()
-                show_reasoning(answer.reasoning, end="\n\n")
+            reasoning = ReasoningWriter()
+            reasoning.write(answer.reasoning or "")
+            reasoning.end(is_followed=True)
             with make_writer() as writer:
                 writer.write(answer.text)
             _print_calls(answer)
@@ -70,22 +73,19 @@ class AnswerPrinter:
 
     def _print_stream(self, stream: Stream[Token]) -> Any:
         with stream, make_writer() as writer:
-            is_thinking = False
-            for token in stream:
-                if token.text or token.reasoning:
-                    self._watch.note_token()
-                if token.reasoning and shows_reasoning():
-                    if not is_thinking:
+            reasoning = ReasoningWriter()
+            try:
+                for token in stream:
+                    if token.text or token.reasoning:
+                        self._watch.note_token()
+                    if token.reasoning:
                         writer.end()
-                        begin_reasoning()
-                    show_reasoning(token.reasoning, end="")
-                    is_thinking = True
-                if token.text and is_thinking:
-                    show_reasoning("\n\n", end="")
-                    is_thinking = False
-                writer.write(token.text)
-            if is_thinking:
-                show_reasoning("\n", end="")
+                        reasoning.write(token.reasoning)
+                    if token.text:
+                        reasoning.end(is_followed=True)
+                    writer.write(token.text)
+            finally:
+                reasoning.end()
         answer: Any = stream.result()
         if not isinstance(answer, TextOutput):  # a model that does not stream
             return self.print(answer)
@@ -106,21 +106,60 @@ class AnswerPrinter:
             print_text(errors, f"{self._file} is {answer.media_type}, whatever its name says.", "yellow")
 
 
-def shows_reasoning() -> bool:
-    """Return True if reasoning is shown: on a terminal only, since what is piped on is the answer."""
-    return make_error_console().is_terminal
+class ReasoningWriter:
+    """Prints reasoning on standard error where that is a terminal: what is piped on is the answer.
+
+    It is grey. Where that cannot be shown, on a terminal of `TERM=dumb` or with `NO_COLOR`, a line comes before it.
+    """
+
+    def __init__(self) -> None:
+        self._wrapped: _Wrapped | None = None
+
+    def write(self, text: str) -> None:
+        """Print a piece of it."""
+        if not (text and make_error_console().is_terminal):
+            return
+        if self._wrapped is None:
+            self._wrapped = _Wrapped()
+            if make_error_console().color_system is None:
+                self._print("(thinking)\n")
+        self._print(self._wrapped.add(text))
+
+    def end(self, *, is_followed: bool = False) -> None:
+        """End the line, if anything was written; with a blank line behind it if an answer follows."""
+        if self._wrapped is not None:
+            self._print(f"{self._wrapped.end()}\n" + ("\n" if is_followed else ""))
+            self._wrapped = None
+
+    def _print(self, text: str) -> None:
+        print_text(make_error_console(), text, "dim", end="")
 
 
-def begin_reasoning() -> None:
-    """Tell reasoning from the answer on a terminal that cannot show it in grey: `TERM=dumb`, `NO_COLOR`."""
-    if make_error_console().color_system is None:
-        show_reasoning("(thinking)")
+class _Wrapped:
+    """Text that comes in pieces, with its lines broken between words. The last word waits for its end."""
 
+    def __init__(self) -> None:
+        self._column = 0
+        self._last = ""
 
-def show_reasoning(text: str, end: str = "\n") -> None:
-    """Print reasoning on standard error, if that is a terminal."""
-    if text and shows_reasoning():
-        print_text(make_error_console(), text, "dim", end=end)
+    def add(self, text: str) -> str:
+        """Take a piece, and return what can be shown."""
+        *words, self._last = re.split(r"(?<=\S)(?=\s)", self._last + text)
+        return "".join(map(self._place, words))
+
+    def end(self) -> str:
+        """Return the last word."""
+        return self._place(self._last.rstrip())
+
+    def _place(self, word: str) -> str:
+        """Return a word with the blanks before it, or in a new line if it does not fit."""
+        console = make_error_console()  # a dumb one does not say how wide it is
+        is_past = not console.is_dumb_terminal and self._column > console.width - cell_len(word)
+        if "\n" not in word and self._column > 0 and is_past:
+            word = f"\n{word.lstrip()}"
+        _, newline, line = word.rpartition("\n")
+        self._column = cell_len(line) + (0 if newline else self._column)
+        return word
 
 
 def _print_calls(answer: Any) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -233,7 +234,10 @@ def test_without_credentials_the_error_names_what_an_account_needs_and_what_need
     assert err.count("\n") == 1
 
 
-def test_a_dash_for_a_file_is_standard_output(cfai: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dash_for_a_file_is_standard_output(
+    cfai: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
     answer = answer_of(local, "hello")
     assert cfai("run", MODEL, "hello", "-o", "-") == (0, f"{answer}\n", "")
     assert not Path("-").exists()
@@ -534,16 +538,18 @@ def test_reasoning_shows_on_a_terminal_and_is_no_part_of_what_is_piped_on(
     assert "reasoning" not in out + err
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.delenv("NO_COLOR", raising=False)
     _, out, err = cfai("run", MODEL, "hello", *options)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", err)
-    assert shown == f"{reasoning}\n\n", "a blank line stands between it and the answer"
+    wrapped = "\n".join(textwrap.wrap(reasoning or "", 40, break_on_hyphens=False))
+    assert shown == f"{wrapped}\n\n", "a blank line stands between it and the answer"
     assert shown != err, "it is grey"
     assert "reasoning" not in out
-    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+    for name, value, thoughts in (("NO_COLOR", "1", wrapped), ("TERM", "dumb", reasoning)):
         with monkeypatch.context() as patch, row(name):
             patch.setenv(name, value)
-            assert cfai("run", MODEL, "hello", *options)[2] == f"(thinking)\n{reasoning}\n\n"
+            assert cfai("run", MODEL, "hello", *options)[2] == f"(thinking)\n{thoughts}\n\n"
 
 
 def test_a_warning_is_one_line_that_names_no_file(local: Emulator) -> None:

@@ -92,7 +92,11 @@ def run(
 ) -> tuple[int, str, str]:
     """Return exit code, output and errors of the program, each on a terminal or through a pipe, as it was written."""
     names = {"CLOUDFLARE_API_BASE_URL": url, "CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": TOKEN}
-    names |= {"PYTHONIOENCODING": "utf-8", "TERM": "dumb", **(more or {})}  # a dumb one has no colours
+    names |= {
+        "PYTHONIOENCODING": "utf-8",
+        "TERM": "dumb",
+        **(more or {}),
+    }  # a dumb one has no colours
     environ = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR")} | names
     (out_end, to_out), (errors_end, to_errors) = [open_terminal() if each else os.pipe() for each in terminals]
     command = [sys.executable, "-m", "cfai.cli", *arguments]
@@ -196,7 +200,7 @@ def test_arguments_and_findings_are_shown_with_escapes(serve: Serve, tmp_path: P
         (["run", MODEL, "error", text], 2),
         ([text], 2),
         (["dev", "--replay", str(tmp_path / "no\x1b[2Jne")], 2),
-        (["dev", "--host", text], 1),
+        (["dev", "--host", text], 2),
         (["dev", "--upstream", text], 2),
         (["doctor"], 1),
     ):
