@@ -678,7 +678,7 @@ def test_a_bar_tells_how_many_texts_are_done(
     answer_with(service, cf_ai_neurons="1000")
     run_embed(caller, BASE, NUMBERS, progress=True)
     shown = capsys.readouterr().err
-    assert all(part in shown for part in ("Embedding", "250/250", "$0.0330")), shown
+    assert all(part in shown for part in ("Embedding", "250/250", "$0.033")), shown
     run_embed(caller, BASE, NUMBERS)
     assert capsys.readouterr().err == ""
 
