@@ -502,7 +502,8 @@ def test_a_rate_that_is_refused_for_hours_stops_the_work_and_what_is_done_is_kep
         run_embed(caller, BASE, map(str, range(100_000)), concurrency=2)
     assert caught.value.retry_after == 86400
     assert len(service.requests) <= 12
-    assert caught.value.missing[0] == 1000
+    answered = sum(int(json.loads(request.content)["text"][0]) < 1000 for request in service.requests)
+    assert len({*range(1000)}.difference(caught.value.missing)) == 100 * answered > 0
 
 
 @SYNC_AND_ASYNC
