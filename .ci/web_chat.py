@@ -1,6 +1,6 @@
 """The chat of examples/web_chat in a real Chromium, against the emulator: `python -m pytest .ci/web_chat.py`.
 
-`python .ci/web_chat.py FOLDER` takes pictures of it instead; FOLDER/web_chat.png is the one in the docs.
+`PYTHONPATH=. python .ci/web_chat.py FOLDER` takes pictures of it instead; FOLDER/web_chat.png is the one in the docs.
 
 Needs the packages playwright and pillow, and Chromium: the machine's own, or that of `playwright install chromium`.
 """
@@ -23,13 +23,11 @@ import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from cfai._streaming.event_stream import GONE_AFTER
+from cfai.local import Emulator, Fault
+from tests.pages import serve_example
+
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from cfai._streaming.event_stream import GONE_AFTER  # noqa: E402
-from cfai.local import Emulator, Fault  # noqa: E402
-from tests.pages import serve_example  # noqa: E402
-
 EXAMPLES = ROOT / "examples"
 PHOTO = EXAMPLES / "photo.jpg"
 GLM = "@cf/zai-org/glm-4.7-flash"

@@ -49,6 +49,13 @@ class _Screen:
         self._handle.update({"text/markdown": page, "text/plain": escape_controls(text)}, raw=True)
 
 
+class _StreamStopped(KeyboardInterrupt):
+    """Ends the cell, and those below it, in one line: where the read was interrupted says nothing to its reader."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["KeyboardInterrupt: the stream was stopped"]
+
+
 def _render(text: str, thought: str) -> dict[str, str]:
     """Return a text as it stands, or while there is none what comes before it, in grey."""
     style = "white-space: pre-wrap" if text else "white-space: pre-wrap; color: gray"
@@ -76,11 +83,9 @@ def _read_on_page(stream: Any) -> Any:
         for _ in stream:
             screen.grow()
         result = stream.result()
-    except KeyboardInterrupt as interrupt:
+    except KeyboardInterrupt:
         screen.break_off("stopped")
-        # The cell ends, and those below it do not run. How the read was interrupted says nothing to its reader.
-        interrupt._render_traceback_ = lambda: ["KeyboardInterrupt: the stream was stopped"]  # type: ignore[attr-defined]
-        raise
+        raise _StreamStopped from None
     except BaseException:
         screen.break_off("broken off")
         raise

@@ -7,7 +7,7 @@ import mimetypes
 import re
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +16,7 @@ from rich.cells import cell_len
 
 from cfai import Stream, Token
 from cfai.cli._errors import make_error_console
-from cfai.cli._markdown import make_writer
+from cfai.cli._markdown import AnswerWriter, make_writer
 from cfai.cli._stats import Stopwatch
 from cfai.cli._terminal import print_text, write
 from cfai.types import (
@@ -73,19 +73,7 @@ class AnswerPrinter:
 
     def _print_stream(self, stream: Stream[Token]) -> Any:
         with stream, make_writer() as writer:
-            reasoning = ReasoningWriter()
-            try:
-                for token in stream:
-                    if token.text or token.reasoning:
-                        self._watch.note_token()
-                    if token.reasoning:
-                        writer.end()
-                        reasoning.write(token.reasoning)
-                    if token.text:
-                        reasoning.end(is_followed=True)
-                    writer.write(token.text)
-            finally:
-                reasoning.end()
+            print_tokens(stream, writer, self._watch.note_token)
         answer: Any = stream.result()
         if not isinstance(answer, TextOutput):  # a model that does not stream
             return self.print(answer)
@@ -104,6 +92,23 @@ class AnswerPrinter:
         named = mimetypes.guess_type(self._file.name)[0] if self._file else None
         if named is not None and named != answer.media_type:
             print_text(errors, f"{self._file} is {answer.media_type}, whatever its name says.", "yellow")
+
+
+def print_tokens(tokens: Iterable[Token], writer: AnswerWriter, note_token: Callable[[], None]) -> None:
+    """Print an answer while it comes: its reasoning, where that is shown, and its text."""
+    reasoning = ReasoningWriter()
+    try:
+        for token in tokens:
+            if token.text or token.reasoning:
+                note_token()
+            if token.reasoning:
+                writer.end()
+                reasoning.write(token.reasoning)
+            if token.text:
+                reasoning.end(is_followed=True)
+            writer.write(token.text)
+    finally:
+        reasoning.end()
 
 
 class ReasoningWriter:

@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cfai.cli._commands import complete_model, format_examples
-from cfai.cli._engine import PANEL, Gguf, ModelMap, UpstreamUrl
-from cfai.cli._run import Checks
+from cfai.cli._commands import format_examples
+from cfai.cli._options import Checks, Emulated, Gguf, Local, ModelMap, ModelName, System, UpstreamUrl
 
 EXAMPLES = format_examples(
     "cfai chat",
@@ -21,19 +20,8 @@ EXAMPLES = format_examples(
 
 
 def chat(
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="The model, by its name or the part that tells it from others. Without one, that of CFAI_MODEL, "
-            "else @cf/zai-org/glm-4.7-flash.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="Instructions that come first.")
-    ] = None,
+    model: ModelName = None,
+    system: System = None,
     attach: Annotated[
         list[Path] | None,
         typer.Option(
@@ -54,12 +42,8 @@ def chat(
     checks: Annotated[
         Checks, typer.Option(help="What is done about questions that do not fit the model.")
     ] = Checks.ENFORCE,
-    local: Annotated[
-        bool, typer.Option("--local", help="Ask a small model; no account needed.", rich_help_panel=PANEL)
-    ] = False,
-    emulated: Annotated[
-        bool, typer.Option("--emulated", help="Ask no model: emulated text.", rich_help_panel=PANEL)
-    ] = False,
+    local: Local = False,
+    emulated: Emulated = False,
     gguf: Gguf = None,
     upstream: UpstreamUrl = None,
     model_map: ModelMap = None,

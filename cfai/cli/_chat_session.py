@@ -25,9 +25,10 @@ from cfai import (
 )
 from cfai._config import CheckMode
 from cfai._json import is_mapping
+from cfai.cli._answer import print_tokens
 from cfai.cli._attach import Attachment, add_texts, list_media, read_attachment
-from cfai.cli._chat_answer import hide_typing, print_stream, show_waiting, stop_on_ctrl_c
 from cfai.cli._chat_input import Reader, is_typed
+from cfai.cli._chat_terminal import hide_typing, show_waiting, stop_on_ctrl_c
 from cfai.cli._context_meter import format_meter
 from cfai.cli._errors import make_error_console, print_error, print_warnings
 from cfai.cli._markdown import make_writer
@@ -178,7 +179,7 @@ class ChatSession:
                     warnings.filterwarnings("ignore", "the oldest turns", LimitWarning)
                 images = list_media(self._attachments) or None
                 with make_writer() as writer, show_waiting() as waiting, chat.stream(question, images) as stream:
-                    print_stream(stream, writer, waiting)
+                    print_tokens(stream, writer, waiting.stop)
         except KeyboardInterrupt:
             if not self._is_typed:
                 raise

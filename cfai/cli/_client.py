@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cfai import ConfigurationError, models
-from cfai.cli._engine import LIFELIKE_RATE, parse_engine
+from cfai.cli._engine import parse_engine
 from cfai.cli._errors import make_error_console
+from cfai.cli._options import LIFELIKE_RATE
 from cfai.cli._terminal import print_text
 
 if TYPE_CHECKING:

@@ -60,11 +60,12 @@ class CommandGroup(_Readable, TyperGroup):
         """Find a command. The error for one that is none says how a question is asked."""
         try:
             return super().resolve_command(ctx, args)
-        except Exception as error:
+        except Exception as raised:
+            error: Any = raised  # click's own class, of which newer versions of typer have a copy
             words = args[0] if args else ""
             is_question = words.startswith("@") or len(words.split()) > 1
             if is_question and isinstance(message := getattr(error, "message", None), str):
-                error.message = f"{message.rstrip('.')}. Did you mean 'cfai run'?"  # type: ignore[attr-defined]
+                error.message = f"{message.rstrip('.')}. Did you mean 'cfai run'?"
             raise
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
@@ -88,8 +89,8 @@ def _is_input(name: str) -> bool:
 def _escape_usage_errors() -> Generator[None]:
     try:
         yield
-    except Exception as error:
-        # Click's own class, of which newer versions of typer have a copy.
+    except Exception as raised:
+        error: Any = raised
         if isinstance(message := getattr(error, "message", None), str):
             if message.startswith("Got unexpected extra argument"):
                 message += ": a prompt of several words stands in quotes"
@@ -97,6 +98,6 @@ def _escape_usage_errors() -> Generator[None]:
             command = getattr(getattr(error, "ctx", None), "info_name", None)
             if command in ("run", "chat") and message.startswith("No such option") and _is_input(name):
                 message += f": an input of the model is -i {name}=VALUE"
-                error.possibilities = None  # type: ignore[attr-defined]
-            error.message = escape_controls(message)  # type: ignore[attr-defined]
+                error.possibilities = None  # what is near in spelling is not what was meant
+            error.message = escape_controls(message)
         raise

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cfai.cli._commands import format_examples
-from cfai.cli._engine import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl, parse_engine
+from cfai.cli._engine import parse_engine
+from cfai.cli._options import LIFELIKE_RATE, Gguf, ModelMap, UpstreamUrl
 
 if TYPE_CHECKING:
     from cfai.local.server import LocalServer

@@ -1,37 +1,12 @@
-"""Options of the commands: the pace of an emulator, and models that really run."""
+"""Models that really run on this machine, as options name them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cfai.local import Engine
-
-LIFELIKE_RATE = 60.0
-"""Tokens a second that the emulator gives, so that a stream looks like one."""
-
-PANEL = "Answers on this machine"
-
-Gguf = Annotated[
-    str | None,
-    typer.Option("--gguf", metavar="FILE", help="A model's file, for real answers.", rich_help_panel=PANEL),
-]
-UpstreamUrl = Annotated[
-    str | None,
-    typer.Option("--upstream", metavar="URL", help="A server with OpenAI's API: Ollama, vLLM.", rich_help_panel=PANEL),
-]
-ModelMap = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--model-map",
-        metavar="NAME=NAME",
-        help="Which model of the server stands for which: @cf/…=name, *=name.",
-        rich_help_panel=PANEL,
-    ),
-]
 
 
 def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str] | None) -> Engine | None:

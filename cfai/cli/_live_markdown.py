@@ -12,13 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
-from rich.markdown import Heading, Markdown
+from rich.markdown import Heading, Markdown, MarkdownElement
 from rich.segment import Segment
 
 from cfai._escape import escape_controls
@@ -152,7 +152,7 @@ class _LeftHeading(Heading):
 class _Block(Markdown):
     """A block that is parsed already."""
 
-    elements = {**Markdown.elements, "heading_open": _LeftHeading}  # noqa: RUF012  # as it is declared
+    elements: ClassVar[dict[str, type[MarkdownElement]]] = {**Markdown.elements, "heading_open": _LeftHeading}
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         # An address stands behind the text of its link: what a click would open is in sight.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cfai.cli._commands import complete_model, format_examples
-from cfai.cli._engine import PANEL, Gguf, ModelMap, UpstreamUrl
+from cfai.cli._options import Checks, Emulated, Gguf, Local, ModelMap, ModelName, System, UpstreamUrl
 
 EXAMPLES = format_examples(
     'cfai run "where is new york?"',
@@ -23,26 +22,8 @@ EXAMPLES = format_examples(
 _ANSWER = "The answer"
 
 
-class Checks(StrEnum):
-    """How strictly inputs are held to the model's limits and schema."""
-
-    ENFORCE = "enforce"
-    STRICT = "strict"
-    WARN = "warn"
-    OFF = "off"
-
-
 def run(
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="The model, by its name or the part that tells it from others. Without one, that of CFAI_MODEL, "
-            "else @cf/zai-org/glm-4.7-flash.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ] = None,
+    model: ModelName = None,
     prompt: Annotated[
         str | None,
         typer.Argument(
@@ -51,9 +32,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="Instructions that come first.")
-    ] = None,
+    system: System = None,
     attach: Annotated[
         list[Path] | None,
         typer.Option(
@@ -101,12 +80,8 @@ def run(
     no_stream: Annotated[
         bool, typer.Option("--no-stream", help="Print it when it is whole.", rich_help_panel=_ANSWER)
     ] = False,
-    local: Annotated[
-        bool, typer.Option("--local", help="Ask a small model; no account needed.", rich_help_panel=PANEL)
-    ] = False,
-    emulated: Annotated[
-        bool, typer.Option("--emulated", help="Ask no model: emulated text.", rich_help_panel=PANEL)
-    ] = False,
+    local: Local = False,
+    emulated: Emulated = False,
     gguf: Gguf = None,
     upstream: UpstreamUrl = None,
     model_map: ModelMap = None,

@@ -49,7 +49,7 @@ def serve(local: LocalServer, note: str, command: Sequence[str], *, log_requests
             print(f"export {name}={value}", flush=True)
         _print_line(note)
         while True:
-            time.sleep(3600)
+            time.sleep(3600)  # the server has threads of its own: this one waits for Ctrl-C
     raise AssertionError("unreachable")
 
 

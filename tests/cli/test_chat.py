@@ -27,8 +27,8 @@ import pytest
 
 from cfai import LimitWarning
 from cfai.cli import main
-from cfai.cli._chat_answer import stop_on_ctrl_c
 from cfai.cli._chat_session import COMMANDS
+from cfai.cli._chat_terminal import stop_on_ctrl_c
 from cfai.cli._context_meter import format_meter
 from cfai.local import Emulator
 from tests.cli.conftest import Run

@@ -1,4 +1,4 @@
-"""The answer to a question of a chat, as it comes. Ctrl-C stops the answer, and nothing else."""
+"""The terminal while a chat is answered: what turns, what is typed, and Ctrl-C, which stops the answer alone."""
 
 from __future__ import annotations
 
@@ -6,37 +6,17 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from rich.status import Status
 
-from cfai import ChatStream
-from cfai.cli._answer import ReasoningWriter
 from cfai.cli._chat_input import is_typed
 from cfai.cli._errors import make_error_console
-from cfai.cli._markdown import AnswerWriter
 
 
 def show_waiting() -> Status:
     """Return what turns on a terminal until the answer begins; used with `with`."""
     return make_error_console().status("", spinner_style="dim")
-
-
-def print_stream(stream: ChatStream[Any], writer: AnswerWriter, waiting: Status) -> None:
-    """Print an answer while it comes: its reasoning in dim grey, where that is shown, and its text."""
-    reasoning = ReasoningWriter()
-    try:
-        for token in stream:
-            if token.reasoning or token.text:
-                waiting.stop()
-            if token.reasoning:
-                writer.end()
-                reasoning.write(token.reasoning)
-            if token.text:
-                reasoning.end(is_followed=True)
-            writer.write(token.text)
-    finally:
-        reasoning.end()
 
 
 @contextmanager
