@@ -1,9 +1,15 @@
-"""The part of `xllamacpp` that cfai uses, without llama.cpp: what runs there is in `.ci/real_model.py`."""
+"""`xllamacpp` without llama.cpp, where the program that loads a model finds it: what runs there is in
+`.ci/real_model.py`.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
-import weakref
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,41 +18,39 @@ import pytest
 import respx
 
 CHUNK = '{"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": "stop"}]}'
+FOLDER = Path(__file__).parent / "fake_llama"
 
 
-class Server:
-    """A server of llama.cpp, which ends when nobody holds it any more."""
-
-    listening_address = ""
-
-
+@dataclass
 class Library:
     """The library. The address of its servers is `http://llama.test`, with their number for a port."""
 
-    def __init__(self) -> None:
-        self.started: list[Any] = []
-        self.servers: list[weakref.ref[Server]] = []
-        self.fails = False
-        self.llama_pooling_type = SimpleNamespace(LLAMA_POOLING_TYPE_MEAN="mean")
+    log: Path
 
-    def CommonParams(self) -> Any:
-        parts = {"model": SimpleNamespace(), "cpuparams": SimpleNamespace(), "sampling": SimpleNamespace()}
-        return SimpleNamespace(**parts, embedding=False)
+    @property
+    def started(self) -> list[Any]:
+        """The parameters of each server, and its `process`."""
+        lines = self.log.read_text().splitlines() if self.log.exists() else []
+        return [json.loads(line, object_hook=lambda fields: SimpleNamespace(**fields)) for line in lines]
 
-    def Server(self, asked: Any) -> Any:
-        if self.fails:
-            raise RuntimeError("failed to load model")
-        self.started.append(asked)
-        server = Server()
-        server.listening_address = f"http://llama.test:{len(self.started)}"
-        self.servers.append(weakref.ref(server))
-        return server
+    @property
+    def running(self) -> list[bool]:
+        """For each server, whether it still runs."""
+        return [is_running(server.process) for server in self.started]
 
 
-def install_library(monkeypatch: pytest.MonkeyPatch) -> Library:
-    """Put the library where `import xllamacpp` finds it."""
-    library = Library()
-    monkeypatch.setitem(sys.modules, "xllamacpp", library)
+def is_running(process: int) -> bool:
+    found = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True)
+    return found.stdout.strip()[:1] not in ("", "Z")  # an ended one stays listed until its parent has asked
+
+
+def install_library(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Library:
+    """Put the library where `import xllamacpp` finds it, here and in processes; it has its log in `folder`."""
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
+    library = Library(folder / "llama.log")
+    monkeypatch.setenv("FAKE_LLAMA_LOG", str(library.log))
     return library
 
 

@@ -14,7 +14,7 @@ def parse_engine(gguf: str | None, upstream: str | None, model_map: Iterable[str
     from cfai import ConfigurationError
 
     if gguf is not None and upstream is not None:
-        raise ConfigurationError("--gguf runs a model in this process, --upstream asks a server: give either")
+        raise ConfigurationError("--gguf runs a model on this machine, --upstream asks a server: give either")
     models = dict(map(_parse_pair, model_map or ()))
     if models and upstream is None:
         raise ConfigurationError("--model-map names models of a server: give --upstream as well")

@@ -179,7 +179,7 @@ def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Library
         content.truncate(SMALL_MODEL.size)
     with respx.mock(assert_all_called=False) as router:
         answer_hello(router)
-        yield install_library(monkeypatch)
+        yield install_library(monkeypatch, tmp_path)
 
 
 @pytest.mark.usefixtures("library")
@@ -210,7 +210,7 @@ def test_without_the_extra_or_a_network_the_text_is_emulated_and_one_line_says_h
     assert code == 0
     assert "emulated" in out
     assert re.fullmatch(r'The text is emulated: for a real answer .*pip install "cfai-sdk\[llama\]"\n', err)
-    install_library(monkeypatch)
+    install_library(monkeypatch, tmp_path)
     code, out, err = cfai("run", "--local", MODEL, "where is new york?")
     assert code == 0
     assert "emulated" in out

@@ -53,8 +53,8 @@ def router() -> Iterator[respx.MockRouter]:
 
 
 @pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> Library:
-    return install_library(monkeypatch)
+def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Library:
+    return install_library(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_the_small_model_answers_where_none_is_given(
         assert ai.run("@cf/baai/bge-m3", {"text": "hello"}).data == [[1.0]]
     assert {each.model.path for each in library.started} == {str(small_model)}
     assert (library.started[0].sampling.temp, library.started[0].sampling.penalty_repeat) == (0.2, 1.1)
-    assert [server() for server in library.servers] == [None, None], "it is unloaded with the client"
+    assert library.running == [False, False], "it is unloaded with the client"
 
 
 def test_text_is_emulated_with_a_warning_where_the_small_model_cannot_run(
@@ -191,7 +191,7 @@ def test_text_is_emulated_with_a_warning_where_the_small_model_cannot_run(
     assert caught[0].filename == __file__
     with ai:
         assert "emulated" in ai.run(GLM, HELLO).text
-    install_library(monkeypatch)
+    install_library(monkeypatch, tmp_path)
     for name, value in (("PIP_CONFIG_FILE", os.devnull), ("PIP_NO_INDEX", "1"), ("PIP_FIND_LINKS", "")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

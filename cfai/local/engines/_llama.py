@@ -1,11 +1,13 @@
-"""llama.cpp in this process, as an engine."""
+"""llama.cpp on this machine, as an engine."""
 
 from __future__ import annotations
 
-import atexit
-import threading
+import json
+import subprocess
+import sys
+import weakref
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from concurrent.futures import Future
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,27 +22,24 @@ if TYPE_CHECKING:
 else:
     OpenAIUpstream = Token = Usage = Any  # so that hints resolve without these modules
 
-_INSTALL = 'models that run in this process need an extra: pip install "cfai-sdk[llama]"'
+_INSTALL = 'models that run on this machine need an extra: pip install "cfai-sdk[llama]"'
 _MAGIC = b"GGUF"
-_SMALL_SIZE = 1 << 30
-"""Bytes of a file that fits the memory of any machine."""
+_PROGRAM = Path(__file__).with_name("_llama_process.py")
 
 
-def import_llama() -> Any:
-    """Return llama.cpp's library. Raises `ImportError`, which says what to install."""
-    try:
-        import xllamacpp  # pyright: ignore[reportMissingImports]  # an extra, which checks do without
-    except ImportError as error:
-        raise ImportError(_INSTALL) from error
-    return xllamacpp  # pyright: ignore[reportUnknownVariableType]
+def check_llama_is_installed() -> None:
+    """Raise `ImportError`, which says what to install, if llama.cpp is missing."""
+    if find_spec("xllamacpp") is None:
+        raise ImportError(_INSTALL)
 
 
 class LlamaCpp:
-    """A model in a GGUF file, run in this process by llama.cpp. It answers for every text model and every embedding.
+    """A model in a GGUF file, run by llama.cpp. It answers for every text model and every embedding.
 
-    It is loaded when the first call needs it, once for text and once for embeddings. `context` is how many tokens
-    prompt and answer may have together, `threads` how many cores it may use, all by default. `temperature`,
-    `repeat_penalty` (1 is none) and `max_tokens` are for calls that name none.
+    It is loaded when the first call needs it, once for text and once for embeddings, each in a process of its own,
+    which ends with this one. `context` is how many tokens prompt and answer may have together, `threads` how many cores
+    it may use, all by default. `temperature`, `repeat_penalty` (1 is none) and `max_tokens` are for calls that name
+    none.
 
     Raises `ConfigurationError` for what is no GGUF file, and `ImportError` if the extra is missing.
     """
@@ -65,35 +64,25 @@ class LlamaCpp:
             raise ConfigurationError(f"{file} cannot be read as a model: {reason}") from error
         if magic != _MAGIC:
             raise ConfigurationError(f"{file} is no GGUF file: it begins with {magic!r}")
-        self._library = import_llama()
+        check_llama_is_installed()
+        if getattr(sys, "frozen", False):
+            raise ConfigurationError("a frozen program has no Python that could run a model: give it an `upstream`")
         self._file = file
-        self._context = context
-        self._threads = threads
-        self._temperature = temperature
-        self._repeat_penalty = repeat_penalty
+        self._options: dict[str, Any] = {
+            "file": str(file),
+            "context": context,
+            "threads": threads,
+            "temperature": temperature,
+            "repeat_penalty": repeat_penalty,
+        }
         self._max_tokens = max_tokens
-        self._servers: dict[bool, Any] = {}
+        self._servers: dict[bool, _Server] = {}
         self._upstreams: dict[bool, OpenAIUpstream] = {}
         self._lock: anyio.Lock | None = None
-        self._early: Future[Any] | None = None
-        """The server for text, if it was started before a call needed it."""
 
     def start_loading(self) -> None:
-        """Begin to load it for text, in a thread of its own. The first call then waits for the rest of that."""
-        early = self._early = Future[Any]()
-
-        def load() -> None:
-            try:
-                early.set_result(self._start_server(False))
-            except BaseException as error:  # the first call raises it
-                early.set_exception(error)
-
-        threading.Thread(target=load, name="cfai-llama").start()
-        atexit.register(self._drop_early)  # a program that comes to no call would not end with a server in it
-
-    def _drop_early(self) -> None:
-        atexit.unregister(self._drop_early)
-        self._early = None
+        """Begin to load it for text. The first call then waits for the rest of that."""
+        self._servers[False] = _Server({**self._options, "embeds": False})
 
     def __repr__(self) -> str:
         return f"LlamaCpp({str(self._file)!r})"
@@ -111,65 +100,64 @@ class LlamaCpp:
 
     async def aclose(self) -> None:
         """Unload the model."""
-        from anyio import to_thread
-
-        if self._early is not None:
-            await to_thread.run_sync(self._early.exception)
-            self._drop_early()
         for upstream in self._upstreams.values():
             await upstream.aclose()
         self._upstreams.clear()
-        await to_thread.run_sync(self._servers.clear)
+        while self._servers:
+            self._servers.popitem()[1].end()
 
     async def _get_upstream(self, *, embeds: bool) -> OpenAIUpstream:
         import anyio
         from anyio import to_thread
 
-        from cfai.local.engines._upstream import OpenAIUpstream
+        from cfai.local.engines._upstream import OpenAIUpstream, build_gateway_error
 
         self._lock = self._lock or anyio.Lock()
         async with self._lock:
+            if embeds in self._servers and self._servers[embeds].has_ended():
+                self._upstreams.pop(embeds, None)
+                del self._servers[embeds]
             if embeds not in self._upstreams:
-                # Loading takes seconds, or a minute for a large file.
-                if self._early is not None and not embeds:
-                    server = await to_thread.run_sync(self._early.result)
-                else:
-                    server = await to_thread.run_sync(self._start_server, embeds)
+                server = self._servers.get(embeds) or _Server({**self._options, "embeds": embeds})
+                try:
+                    # Loading takes seconds, or a minute for a large file.
+                    url = await to_thread.run_sync(server.wait_for_url)
+                except RuntimeError as error:
+                    self._servers.pop(embeds, None)
+                    why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
+                    raise build_gateway_error(f"{why}. Is the file whole, and does it fit into memory?") from error
                 self._servers[embeds] = server
-                self._upstreams[embeds] = OpenAIUpstream(
-                    f"{server.listening_address}/v1", models=self._file.name, force_tools=True
-                )
+                self._upstreams[embeds] = OpenAIUpstream(f"{url}/v1", models=self._file.name, force_tools=True)
             return self._upstreams[embeds]
 
-    def _start_server(self, embeds: bool) -> Any:
-        """Return a server of llama.cpp on a free port of this machine: it either writes or embeds."""
-        library = self._library
-        params = library.CommonParams()
-        params.model.path = str(self._file)
-        params.n_ctx = self._context
-        params.n_parallel = 1
-        params.port = 0
-        params.use_jinja = True
-        params.warmup = False
-        params.verbosity = -1
-        if self._file.stat().st_size < _SMALL_SIZE:
-            params.fit_params = False  # it fits, and to find that out takes a quarter of the time of loading
-        if self._threads is not None:
-            params.cpuparams.n_threads = self._threads
-        if self._temperature is not None:
-            params.sampling.temp = self._temperature
-        if self._repeat_penalty is not None:
-            params.sampling.penalty_repeat = self._repeat_penalty
-        if embeds:
-            params.embedding = True
-            params.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-        try:
-            return library.Server(params)
-        except Exception as error:  # the library raises nothing narrower
-            why = f"llama.cpp cannot load {self._file.name}: {str(error).rstrip('.')}"
-            from cfai.local.engines._upstream import build_gateway_error
 
-            raise build_gateway_error(f"{why}. Is the file whole, and does it fit into memory?") from error
+class _Server:
+    """A server of llama.cpp in a process of its own, which ends with this object or this process."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        # -P: a file of the caller's that has a module's name is not that module.
+        command = [sys.executable, "-P", str(_PROGRAM), json.dumps(options)]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+        self.end = weakref.finalize(self, _end, self._process)
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def wait_for_url(self) -> str:
+        """Return where it listens, once it has loaded its model. Raises `RuntimeError` if it cannot."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"error": f"its process ended with {self._process.wait()}"}
+        if "url" not in answer:
+            self.end()
+            raise RuntimeError(answer["error"])
+        return answer["url"]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
 
 
 LlamaCpp.__module__ = "cfai.local"

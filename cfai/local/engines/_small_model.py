@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cfai._errors import ConfigurationError
 from cfai.local._cache_folder import find_cache_folder
-from cfai.local.engines._llama import LlamaCpp, import_llama
+from cfai.local.engines._llama import LlamaCpp, check_llama_is_installed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def load_small_model() -> LlamaCpp:
     Raises `ConfigurationError`, which says what to do for answers of a model.
     """
     try:
-        import_llama()
+        check_llama_is_installed()
     except ImportError as error:
         install = 'pip install "cfai-sdk[llama]"'
         raise ConfigurationError(f"for a real answer of {SMALL_MODEL.name} on this machine, {install}") from error

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +19,12 @@ from cfai.local import Emulator, LlamaCpp
 from tests.llama_library import Library, answer_hello, install_library
 
 GLM = "@cf/zai-org/glm-4.7-flash"
+HI = {"prompt": "Hi"}
 
 
 @pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> Library:
-    return install_library(monkeypatch)
+def library(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Library:
+    return install_library(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -71,12 +75,13 @@ def test_a_model_is_unloaded_with_the_emulator_and_loaded_again_with_the_next_ca
         with local, local.ai() as ai:
             assert ai.run(GLM, {"prompt": "Hi"}).text == "Hello"
             assert len(library.started) == times
-            assert [server() is not None for server in library.servers] == [False] * (times - 1) + [True]
-        assert [server() for server in library.servers] == [None] * times
+            assert library.running == [False] * (times - 1) + [True]
+        assert library.running == [False] * times
 
 
-def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, file: Path) -> None:
-    library.fails = True
+@pytest.mark.usefixtures("library")
+def test_a_file_that_cannot_be_loaded_is_told_with_the_call(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setenv("FAKE_LLAMA_FAILS", "failed to load model")
     said = r"llama\.cpp cannot load model\.gguf: failed to load model\. Is the file whole, and does it fit"
     with (
         Emulator(engine=LlamaCpp(file)) as local,
@@ -87,6 +92,33 @@ def test_a_file_that_cannot_be_loaded_is_told_with_the_call(library: Library, fi
     assert repr(LlamaCpp(file)) == f"LlamaCpp({str(file)!r})"
 
 
+def test_a_process_that_ends_is_told_and_started_again_with_the_next_call(
+    library: Library, file: Path, router: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Emulator(engine=LlamaCpp(file)) as local, local.ai(max_retries=None) as ai:
+        with monkeypatch.context() as patch:
+            patch.setenv("PYTHONHOME", "/nowhere")
+            with pytest.raises(InferenceUpstreamError, match=r"cannot load model\.gguf: its process ended with 1\. Is"):
+                ai.run(GLM, HI)
+        assert ai.run(GLM, HI).text == "Hello"
+        os.kill(library.started[-1].process, signal.SIGKILL)
+        while library.running[0]:
+            assert ai.run(GLM, HI).text == "Hello"
+        assert ai.run(GLM, HI).text == "Hello"
+        assert library.running == [False, True]
+
+
+def test_a_model_does_not_outlive_the_program_that_loaded_it(library: Library, file: Path) -> None:
+    program = f"from cfai.local import LlamaCpp; llama = LlamaCpp({str(file)!r}); llama.start_loading(); "
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+    with subprocess.Popen([sys.executable, "-c", program + "import time; time.sleep(60)"]) as parent:
+        while not any(library.running):
+            assert parent.poll() is None
+        parent.kill()
+    while any(library.running):
+        pass
+
+
 def test_what_is_no_model_is_refused_at_once_as_is_a_missing_extra(
     library: Library, tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +127,9 @@ def test_what_is_no_model_is_refused_at_once_as_is_a_missing_extra(
     (tmp_path / "text.gguf").write_bytes(b"text")
     with pytest.raises(ConfigurationError, match="is no GGUF file: it begins with b'text'"):
         LlamaCpp(tmp_path / "text.gguf")
+    with monkeypatch.context() as patch, pytest.raises(ConfigurationError, match="a frozen program has no Python"):
+        patch.setattr(sys, "frozen", True, raising=False)
+        LlamaCpp(file)
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ImportError, match=r'pip install "cfai-sdk\[llama\]"'):
         LlamaCpp(file)
