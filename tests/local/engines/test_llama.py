@@ -127,9 +127,10 @@ def test_what_is_no_model_is_refused_at_once_as_is_a_missing_extra(
     (tmp_path / "text.gguf").write_bytes(b"text")
     with pytest.raises(ConfigurationError, match="is no GGUF file: it begins with b'text'"):
         LlamaCpp(tmp_path / "text.gguf")
-    with monkeypatch.context() as patch, pytest.raises(ConfigurationError, match="a frozen program has no Python"):
+    with monkeypatch.context() as patch:
         patch.setattr(sys, "frozen", True, raising=False)
-        LlamaCpp(file)
+        with pytest.raises(ConfigurationError, match="a frozen program has no Python"):
+            LlamaCpp(file)
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     with pytest.raises(ImportError, match=r'pip install "cfai-sdk\[llama\]"'):
         LlamaCpp(file)
