@@ -6,12 +6,14 @@ program is a page with its code, and a folder one that lists its files. A pictur
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
@@ -19,6 +21,9 @@ ROOT = Path(__file__).parents[1]
 HOME = "README.md"
 LANGUAGES = {"": "text", ".py": "python", ".html": "html", ".js": "javascript", ".css": "css"}
 """The files that are shown on a page, and how they are coloured."""
+
+SEARCHED = {"ai.run", "glm-4.7-flash", "http_client", "limit_overrides", "max_retries", "run_with_tools", "to_numpy"}
+"""What stands amid code on pages, and has to be found all the same."""
 
 sources: dict[str, str] = {}
 """The files and folders of the checkout that have a page, by the page."""
@@ -75,6 +80,17 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri.startswith("api/"):
         page.meta["search"] = {"boost": 0.5}  # what explains a word comes before what lists it
     return _LINK.sub(move, markdown)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Check that the search takes code apart into the words that a reader looks for."""
+    index = json.loads((Path(config.site_dir) / "search" / "search_index.json").read_text("utf-8"))
+    separator = index["config"]["separator"]
+    for page in index["docs"]:
+        words = {*re.split(separator, re.sub(r"<.*?>", " ", page["text"]))}
+        for name in SEARCHED:
+            if re.search(rf"\b{name}\b", page["text"]) and not words.issuperset(re.split(separator, name)):
+                raise PluginError(f"the search does not find {name} in {page['location']}: see mkdocs.yml")
 
 
 def find_targets(markdown: str, path: str) -> Iterator[str]:
