@@ -1,7 +1,8 @@
 """What `mkdocs.yml` has MkDocs do beside: pages link to files outside docs/, and on the site these are pages too.
 
 So every link works in a checkout and on the site, and nothing is written twice: the README is the home of the site, a
-program is a page with its code, and a folder one that lists its files. A picture or a notebook is copied.
+program is a page with its code, a notebook one with what its cells showed, and a folder one that lists its files. A
+picture is copied.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[1]
 HOME = "README.md"
@@ -47,10 +49,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             continue
         added.add(path)
         page = to_page(path)
-        if not page.endswith(".md"):
+        if not page.endswith(".md") or path.endswith(".ipynb"):
             files.append(File(path, str(ROOT), config.site_dir, config.use_directory_urls))
+        if not page.endswith(".md"):
             continue
-        content = render(path)
+        content, pictures = convert(path) if path.endswith(".ipynb") else (render(path), {})
+        for name, picture in pictures.items():
+            files.append(File.generated(config, posixpath.join(posixpath.dirname(page), name), content=picture))
         waiting += find_targets(content, path)
         inclusion = InclusionLevel.INCLUDED if path == HOME else InclusionLevel.NOT_IN_NAV
         files.append(File.generated(config, page, content=content, inclusion=inclusion))
@@ -117,6 +122,8 @@ def to_page(path: str) -> str:
         return path.removeprefix("docs/")
     if (ROOT / path).is_dir():
         return f"{path}/index.md"
+    if path.endswith(".ipynb"):
+        return f"{path.removesuffix('.ipynb')}.md"  # the notebook itself stands beside the folder of its page
     return f"{path.removeprefix('.')}.md" if (ROOT / path).suffix in LANGUAGES else path
 
 
@@ -130,6 +137,13 @@ def render(path: str) -> str:
     if source.suffix == ".md":
         return text
     return f"# {source.name}\n\n````{LANGUAGES[source.suffix]}\n{text.rstrip()}\n````\n"
+
+
+def convert(path: str) -> tuple[str, dict[str, bytes]]:
+    """Return the page of a notebook, and its pictures by their names."""
+    source = ROOT / path
+    text, resources = MarkdownExporter().from_filename(str(source), resources={"unique_key": source.stem})
+    return f'{text}\n\n<a href="../{source.name}" download>Download this notebook</a>\n', resources["outputs"]
 
 
 def _row(file: Path, folder: Path) -> str:
