@@ -27,6 +27,9 @@ LANGUAGES = {"": "text", ".py": "python", ".html": "html", ".js": "javascript", 
 SEARCHED = {"ai.run", "glm-4.7-flash", "http_client", "limit_overrides", "max_retries", "run_with_tools", "to_numpy"}
 """What stands amid code on pages, and has to be found all the same."""
 
+IN_A_CHECKOUT = "*In a checkout this page has names alone. `mkdocs serve` shows what their docstrings say.*\n"
+"""What a page of the API says where nothing fills it in."""
+
 sources: dict[str, str] = {}
 """The files and folders of the checkout that have a page, by the page."""
 
@@ -84,6 +87,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         page.meta["search"] = {"exclude": True}  # a program has every word
     if page.file.src_uri.startswith("api/"):
         page.meta["search"] = {"boost": 0.5}  # what explains a word comes before what lists it
+        markdown = markdown.replace(IN_A_CHECKOUT, "")
     return _LINK.sub(move, markdown)
 
 
