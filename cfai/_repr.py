@@ -44,8 +44,8 @@ def join_fields(name: str, fields: Iterable[tuple[str | None, Any]]) -> str:
 def shorten(value: Any, length: int) -> str:
     """Return the repr of a value in about `length` characters.
 
-    >>> shorten("a long text", 6), shorten([*range(1000)], 12), shorten(b"abc", 20)
-    ("'a lo…'", '[0, 1, 2, 3, 4, … 995 more]', '<3 bytes>')
+    >>> shorten("a long text", 6), shorten([*range(1000)], 12), shorten(b"abc", 20), shorten(0.1 + 0.2, 20)
+    ("'a lo…'", '[0, 1, 2, 3, 4, … 995 more]', '<3 bytes>', '0.3')
     """
     if isinstance(value, str):
         text = repr(value[:length])
@@ -59,6 +59,8 @@ def shorten(value: Any, length: int) -> str:
         listed = cast("list[Any]", value)
         text = _join((shorten(item, length // 2) for item in listed), len(listed), length)
         return f"[{text}]" if isinstance(value, list) else f"({text})"
+    if isinstance(value, float):
+        value = float(f"{value:.12g}")  # without the last digits of a sum, which are those of no decimal number
     text = repr(value)
     return text if len(text) <= length else f"{text[: length - 1]}…"
 

@@ -173,3 +173,7 @@ def test_a_repr_begins_with_what_is_looked_for() -> None:
         with row(expected):
             assert repr(value).startswith(expected)
             assert not expected.endswith(")") or repr(value) == expected
+
+
+def test_no_repr_has_the_last_digits_of_a_sum() -> None:
+    assert repr(cfai.ClientUsage(cost=0.1 + 0.2, neurons=float("inf"))) == "ClientUsage(neurons=inf, cost=0.3)"
