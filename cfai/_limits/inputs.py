@@ -69,6 +69,7 @@ _OUTDATED_LENGTH = 131_072
 _LARGEST_NUMBER = 10**308
 """What is larger cannot be sent, which is told elsewhere, and may have too many digits to be shown."""
 
+_NUMBER_TYPES = frozenset({"integer", "number", "null"})
 _LENGTH_RULES = frozenset({"minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"})
 _VALUE_RULES = _LENGTH_RULES | {"enum", "maximum", "minimum", "normalized", "pattern"}
 _IMAGE_PARTS = ("image_url", "input_image", "image")
@@ -172,6 +173,8 @@ def _get_rules(model: str) -> _Rules | None:
             del rules["maxLength"]
         if parameter.type == "array<{text:string}>":
             rules["texts"] = True
+        if parameter.kinds and parameter.kinds <= _NUMBER_TYPES:
+            rules["numbers"] = True
         if rules and name not in _MEDIA_INPUTS:
             checked[name] = rules
         # Not every row of the listing says that a medium must be there, by itself or as the body.
@@ -270,6 +273,9 @@ def _describe_unknown(model: str, schema: Schema, name: str, place: str) -> Inpu
 def _find_value_problems(model: str, field: str, value: Any, rules: Mapping[str, Any]) -> Iterator[InputProblem]:
     """Yield what the schema has against a value: its range, its length, or that it is none of those allowed."""
     if isinstance(value, str):
+        # `max` is made into a number; digits in a string are right in a form.
+        if rules.get("numbers") and not re.fullmatch(r"max|[-+]?[\d.]+(e[-+]?\d+)?", value, re.IGNORECASE):
+            yield _refuse(model, f"{field} must be a number for {model}, got {value[:40]!r}. Correct it")
         if "enum" in rules and value not in (*rules["enum"], *rules.get("normalized", ())):
             near = _find_near(value, rules["enum"])
             must = f"{field} must be one of {', '.join(map(repr, rules['enum']))} for {model}, got {value[:40]!r}"

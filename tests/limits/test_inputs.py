@@ -34,6 +34,9 @@ PIXEL = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}
 PICTURE: dict[str, Any] = {"role": "user", "content": [{"type": "text", "text": "What is this?"}, PIXEL]}
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    # What must be a number.
+    (CHAT, {"prompt": "Hello", "temperature": "hot"}, "`temperature` must be a number for @cf/zai-org/glm-4.7-flash"),
+    (NATIVE, {"messages": [HELLO], "seed": "abc"}, "got 'abc'. Correct it"),
     # What must be there, and what excludes each other.
     (
         CHAT,
