@@ -7,6 +7,7 @@ import mimetypes
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, cast
 
 from rich.cells import cell_len
 
-from cfai import Stream, Token
+from cfai import CutAnswerWarning, Stream, Token
 from cfai.cli._errors import make_error_console
 from cfai.cli._markdown import AnswerWriter, make_writer
 from cfai.cli._stats import Stopwatch
@@ -41,9 +42,10 @@ _WITH_TEXT = (ImageDescription, Summary, Transcription, Translation, VisionAnswe
 class AnswerPrinter:
     """Prints an answer; notes on standard error when its first token came."""
 
-    def __init__(self, watch: Stopwatch, *, as_json: bool, file: Path | None) -> None:
+    def __init__(self, watch: Stopwatch, *, as_json: bool, file: Path | None, is_billed: bool) -> None:
         self._watch = watch
         self._as_json = as_json
+        self._is_billed = is_billed
         self._file = file
         """The file that standard output is, if it was asked for by name."""
 
@@ -53,7 +55,7 @@ class AnswerPrinter:
         if isinstance(answer, Stream):
             return self._print_stream(cast("Stream[Token]", answer))
         if self._as_json:
-            write(f"{_to_json(answer)}\n")
+            write(f"{_to_json(answer, is_billed=self._is_billed)}\n")
         elif isinstance(answer, StructuredOutput):
             write(json.dumps(cast("Any", answer).output, indent=2, ensure_ascii=False) + "\n")
         elif isinstance(answer, Binary):
@@ -92,6 +94,18 @@ class AnswerPrinter:
         named = mimetypes.guess_type(self._file.name)[0] if self._file else None
         if named is not None and named != answer.media_type:
             print_text(errors, f"{self._file} is {answer.media_type}, whatever its name says.", "yellow")
+
+
+def warn_of_shortfall(answer: Any, most: int | None) -> None:
+    """Warn of a text that was cut, at `most` tokens if so many were asked for; and of one that is none."""
+    if not isinstance(answer, TextOutput):
+        return
+    # Native models give no reason.
+    has_most = bool(most and answer.usage and answer.usage.completion_tokens >= most)
+    if answer.finish_reason == "length" or (answer.finish_reason is None and has_most):
+        warnings.warn("the answer was cut", CutAnswerWarning, stacklevel=2)
+    elif not (answer.text.strip() or answer.tool_calls):
+        warnings.warn("The model wrote nothing.", stacklevel=2)
 
 
 def print_tokens(tokens: Iterable[Token], writer: AnswerWriter, note_token: Callable[[], None]) -> None:
@@ -193,7 +207,7 @@ def _save(answer: Binary) -> Path:
     raise problem or AssertionError("unreachable")
 
 
-def _to_json(answer: Any) -> str:
+def _to_json(answer: Any, *, is_billed: bool) -> str:
     """Return all of an answer as JSON. Texts have the same names whatever the model."""
     if not isinstance(answer, TextOutput):
         return answer.model_dump_json(indent=2)
@@ -206,8 +220,8 @@ def _to_json(answer: Any) -> str:
         "finish_reason": answer.finish_reason,
         "usage": usage
         and {name: getattr(usage, name) for name in ("prompt_tokens", "completion_tokens", "total_tokens")},
-        "neurons": meta.neurons,
-        "cost_usd": meta.cost,
+        "neurons": meta.neurons if is_billed else None,
+        "cost_usd": meta.cost if is_billed else None,
         "request_id": meta.request_id,
     }
     if isinstance(answer, StructuredOutput):

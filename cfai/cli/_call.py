@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cfai import models
+from cfai._limits import requested_output
 from cfai.cli._attach import read_attachment
 from cfai.cli._client import choose_engine, open_client
 from cfai.cli._errors import make_error_console, print_warnings, refuse_arguments, report_errors
@@ -65,22 +66,32 @@ def run_request(request: Request, machine: LocalOptions) -> None:
     with report_errors():
         engine = choose_engine(model, **asdict(machine))
         # Not sooner: a model loads meanwhile.
-        from cfai.cli._answer import AnswerPrinter
+        from cfai.cli._answer import AnswerPrinter, warn_of_shortfall
         from cfai.cli._stats import Stopwatch, format_stats
 
-        with print_warnings(), open_client(engine, is_local=machine.local or machine.emulated) as ai:
+        most, is_billed = min(requested_output(inputs).values(), default=None), engine is None
+        is_local = machine.local or machine.emulated
+        with print_warnings(_describe_cut(most)), open_client(engine, is_local=is_local) as ai:
             watch = Stopwatch()
             answer = cast("Any", ai).run(model, inputs, **options)
-            printer = AnswerPrinter(watch, as_json=request.as_json, file=request.output)
+            printer = AnswerPrinter(watch, as_json=request.as_json, file=request.output, is_billed=is_billed)
             if request.output is None:
                 answer = printer.print(answer)
             else:
                 with request.output.open("w", encoding="utf-8") as file, redirect_stdout(file):
                     answer = printer.print(answer)
+            warn_of_shortfall(answer, most)
             for error in answer.meta.fallback_errors:
                 print_text(make_error_console(), f"{answer.meta.model} answered, since {error}", "yellow")
             if request.shows_stats:
-                print_text(make_error_console(), format_stats(answer, watch), "dim")
+                print_text(make_error_console(), format_stats(answer, watch, is_billed=is_billed), "dim")
+
+
+def _describe_cut(most: int | None) -> str:
+    """Return what an answer was cut by, which had at most so many tokens, and what allows more."""
+    if most is None:
+        return "The answer stopped at the model's usual length: --max-tokens 1000 allows more."
+    return f"Cut off at --max-tokens {most:,}: a larger number allows more."
 
 
 def _build_inputs(model: str, argument: str | None, request: Request) -> dict[str, Any]:

@@ -21,16 +21,19 @@ from cfai import (
     LimitError,
     LimitWarning,
     NotFoundError,
+    RetiredModelWarning,
+    StreamError,
     models,
 )
 from cfai._config import CheckMode
 from cfai._json import is_mapping
-from cfai.cli._answer import print_tokens
+from cfai._limits import requested_output
+from cfai.cli._answer import print_tokens, warn_of_shortfall
 from cfai.cli._attach import Attachment, add_texts, list_media, read_attachment
 from cfai.cli._chat_input import Reader, is_typed
 from cfai.cli._chat_terminal import hide_typing, show_waiting, stop_on_ctrl_c
 from cfai.cli._context_meter import format_meter
-from cfai.cli._errors import make_error_console, print_error, print_warnings
+from cfai.cli._errors import make_error_console, print_error, print_line, print_warnings
 from cfai.cli._markdown import make_writer
 from cfai.cli._model import resolve_model
 from cfai.cli._terminal import print_text, write
@@ -67,6 +70,8 @@ class ChatSession:
         self._chat = chat
         self._checks: CheckMode = checks
         self._is_billed = is_billed
+        self._is_cost_whole = True
+        """False once an answer was stopped: its cost is not known."""
         self._is_typed = is_typed()
         """True if somebody sits there, who can go on after an error."""
         self._attachments: list[Attachment] = []
@@ -78,6 +83,7 @@ class ChatSession:
         """Answer questions and obey commands until there are no more."""
         if self._is_typed:
             self._greet()
+        self._warn_if_retired()
         while True:
             try:
                 text = reader.read().strip()
@@ -173,18 +179,28 @@ class ChatSession:
         question = add_texts(text, self._attachments)
         if self._is_typed:
             write("\n")
+        most = min(requested_output(chat.inputs).values(), default=None)
         try:
-            with print_warnings(), stop_on_ctrl_c(), hide_typing():
+            with print_warnings(_describe_cut(most)), stop_on_ctrl_c(), hide_typing():
+                warnings.filterwarnings("ignore", category=RetiredModelWarning)  # which was told at the start
                 if self._is_typed:  # the meter says it, each time
                     warnings.filterwarnings("ignore", "the oldest turns", LimitWarning)
                 images = list_media(self._attachments) or None
                 with make_writer() as writer, show_waiting() as waiting, chat.stream(question, images) as stream:
                     print_tokens(stream, writer, waiting.stop)
+                warn_of_shortfall(answer := stream.result(), most)
+            if not answer.text.strip():
+                del chat.messages[known:]  # the service refuses a message without text
+                self._note("The question is taken back.")
         except KeyboardInterrupt:
             if not self._is_typed:
                 raise
+            self._is_cost_whole = False
             is_kept = len(chat.messages) > known
-            self._note("\nStopped." if is_kept else "Stopped before anything came: the question is taken back.")
+            self._note("\nStopped." if is_kept else "Stopped before an answer came: the question is taken back.")
+        except StreamError:
+            self._is_cost_whole = False
+            raise
         except (InputError, LimitError):
             if self._attachments:  # they may be what is wrong
                 self._note(f"Not attached any more: {', '.join(each.name for each in self._attachments)}.")
@@ -210,10 +226,12 @@ class ChatSession:
         return text
 
     def _show_meter(self) -> None:
-        text, style = format_meter(self._ai, self._chat, is_billed=self._is_billed)
+        text, style = format_meter(
+            self._ai, self._chat, is_billed=self._is_billed, is_cost_whole=self._is_cost_whole
+        )
         if text:
             write("\n")
-            print_text(make_error_console(), text, style)
+            print_line(text, style)
 
     # Commands
 
@@ -257,6 +275,12 @@ class ChatSession:
         self._chat.model = model
         self._set_length()
         self._note(f"{model} answers from now on.")
+        self._warn_if_retired()
+
+    def _warn_if_retired(self) -> None:
+        known = models.catalogue().get(self._chat.model)
+        if known is not None and known.retirement:
+            print_line(f"{known.retirement}\n" if self._is_typed else str(known.retirement), "yellow")
 
     def _set_length(self) -> None:
         """Let models write to the end whose answers the service cuts unless told otherwise, at 256 tokens say."""
@@ -296,7 +320,14 @@ class ChatSession:
         part.replace(file.resolve())
 
     def _note(self, text: str) -> None:
-        print_text(make_error_console(), text, "dim")
+        print_line(text, "dim")
+
+
+def _describe_cut(most: int | None) -> str:
+    """Return what an answer was cut by, which had at most so many tokens, and how there is more."""
+    if most is None:
+        return "Cut off: the model writes no more at a time. Ask it to go on."
+    return f"Cut off at --max-tokens {most:,}: ask it to go on, or start cfai chat with a larger number."
 
 
 def _split_path(text: str) -> tuple[Path, str] | None:

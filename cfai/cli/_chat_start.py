@@ -52,7 +52,7 @@ def start_chat(start: Start, machine: LocalOptions) -> None:
                 else:
                     chat = _resume(ai, start.resumed, saved, model=model, checks=start.checks)
                 chat.inputs |= inputs
-                session = ChatSession(ai, chat, checks=start.checks, is_billed=not any(asdict(machine).values()))
+                session = ChatSession(ai, chat, checks=start.checks, is_billed=engine is None)
                 if system is not None:
                     session.set_system(system)
                 for file in start.files:

@@ -10,10 +10,11 @@ _HIGH, _FULL = 0.75, 0.9
 """The shares of the context from which the meter is yellow, and red."""
 
 
-def format_meter(ai: Ai, chat: Chat, *, is_billed: bool) -> tuple[str, str]:
+def format_meter(ai: Ai, chat: Chat, *, is_billed: bool, is_cost_whole: bool = True) -> tuple[str, str]:
     """Return the tokens that the next question finds in the model's context, and their cost so far; and a style.
 
-    They are those of the messages that are still sent, by the count of `ai.check`.
+    They are those of the messages that are still sent, by the count of `ai.check`. The cost is not whole after an
+    answer that was stopped: the service says at its end what one took.
     """
     dropped = {id(message) for message in chat.dropped}
     sent = [message for message in chat.messages if id(message) not in dropped]
@@ -31,5 +32,5 @@ def format_meter(ai: Ai, chat: Chat, *, is_billed: bool) -> tuple[str, str]:
     if dropped:
         parts.append(f"the {len(chat.dropped)} oldest messages are not sent any more")
     if is_billed and chat.cost is not None:
-        parts.append(format_usd(chat.cost))
+        parts.append(f"{'' if is_cost_whole else 'more than '}{format_usd(chat.cost)}")
     return " · ".join(parts), style

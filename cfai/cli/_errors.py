@@ -66,10 +66,11 @@ def make_error_console() -> Console:
 
 def print_error(error: BaseException) -> None:
     """Print an error in a line of its own, which a terminal breaks between words."""
-    _print_line(to_command_words(str(error)), "red")
+    print_line(to_command_words(str(error)), "red")
 
 
-def _print_line(text: str, style: str) -> None:
+def print_line(text: str, style: str) -> None:
+    """Print text on standard error; a terminal breaks it between words."""
     console = make_error_console()
     if console.is_terminal:
         console.print(Text(escape_controls(text), style), soft_wrap=False)
@@ -93,7 +94,7 @@ def report_errors(*, command: str = "cfai run") -> Generator[None]:
         except OSError:
             # The interpreter would try once more as it ends, and tell of it in lines of its own.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _print_line(to_command_words(str(error)).replace("cfai run --local", f"{command} --local"), "red")
+        print_line(to_command_words(str(error)).replace("cfai run --local", f"{command} --local"), "red")
         raise typer.Exit(2 if _is_unsent(error) else 1) from error
 
 
@@ -114,18 +115,16 @@ def refuse_arguments() -> Generator[None]:
 
 
 @contextmanager
-def print_warnings() -> Generator[None]:
-    """Print warnings in a line each, after the answer: the place in the code that they name means nothing here."""
+def print_warnings(cut: str) -> Generator[None]:
+    """Print warnings in a line each, after the answer: the place in the code that they name means nothing here.
+
+    An answer that was cut is told in the words of `cut`.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             yield
         finally:
-            for message in dict.fromkeys(_describe_warning(warning.message) for warning in caught):
-                _print_line(message, "yellow")
-
-
-def _describe_warning(warning: Warning | str) -> str:
-    if isinstance(warning, CutAnswerWarning):
-        return "The answer stopped at the model's usual length: --max-tokens 1000 allows more."
-    return to_command_words(str(warning))
+            told = (cut if warning.category is CutAnswerWarning else str(warning.message) for warning in caught)
+            for message in dict.fromkeys(told):
+                print_line(to_command_words(message), "yellow")

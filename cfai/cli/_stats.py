@@ -26,8 +26,8 @@ class Stopwatch:
             self.first = self.elapsed
 
 
-def format_stats(answer: Any, watch: Stopwatch) -> str:
-    """Return the figures of a call in a line; what nobody knows is left out."""
+def format_stats(answer: Any, watch: Stopwatch, *, is_billed: bool) -> str:
+    """Return the figures of a call in a line; what nobody knows is left out, and the price of what costs nothing."""
     elapsed, usage, meta = watch.elapsed, answer.meta.usage, answer.meta
     if usage is None:
         usage = getattr(answer, "usage", None)
@@ -43,9 +43,9 @@ def format_stats(answer: Any, watch: Stopwatch) -> str:
     parts.append(f"total {elapsed:.2f} s")
     if usage is not None:
         parts.append(f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens")
-    if meta.neurons is not None:
+    if is_billed and meta.neurons is not None:
         parts.append(f"{meta.neurons:,.3g} neurons")
-    if meta.cost is not None:
+    if is_billed and meta.cost is not None:
         parts.append(format_usd(meta.cost))
     return " · ".join(parts)
 

@@ -218,7 +218,7 @@ def test_a_chat_on_a_terminal_shows_answers_stops_them_and_goes_on(serve: Serve)
         assert terminal.wait(lambda: "⠋" <= terminal.rows[-1].strip() <= "⣿"), "it turns"
         assert terminal.wait(lambda: b"nothing" in server.requests[-1])
         terminal.type(CTRL_C)
-        terminal.show("> nothing", "", "Stopped before anything came: the question is taken back.", "", ">")
+        terminal.show("> nothing", "", "Stopped before an answer came: the question is taken back.", "", ">")
         # A question that is given up, and the one before it.
         terminal.type("no", CTRL_C)
         terminal.show("> no", "Ctrl-D ends the chat.", ">")
@@ -632,7 +632,56 @@ def test_a_chat_that_gets_too_long_says_so_below_each_answer_and_costs_nothing_o
     assert [" oldest messages are not sent any more" in line for line in meters] == [False, True]
     assert "$0.00" in meters[1]
     assert "oldest turns" not in errors, "twice"
-    assert "$" not in talk(["one"], "--emulated")[2]
+    assert "$0.00" in talk(["one"], "--emulated")[2], "as on the account that it imitates"
+
+
+def test_an_answer_that_was_cut_says_so_and_one_without_text_is_taken_back(
+    talk: Talk, local: Emulator, tmp_path: Path
+) -> None:
+    file = tmp_path / "chat.json"
+    cut = "Cut off at --max-tokens {}: ask it to go on, or start cfai chat with a larger number.\n"
+    _, _, errors = talk(["one", f"/save {file}", "two"], "--max-tokens", "40")
+    assert errors.count(cut.format(40)) == 2
+    _, _, errors = talk([f"/save {tmp_path / 'empty.json'}", "one", "two"], "--max-tokens", "5")
+    assert errors.count(f"{cut.format(5)}The question is taken back.\n") == 2
+    assert contents(local) == ["two"]
+    assert len(json.loads(file.read_text())["messages"]) == 4
+    assert json.loads((tmp_path / "empty.json").read_text())["messages"] == []
+
+
+@pytest.mark.usefixtures("local")
+def test_that_a_model_was_retired_is_told_once_at_the_start_or_when_it_is_chosen(talk: Talk, cfai: Run) -> None:
+    retired = "llama-2-7b-chat-fp16"
+    notice = f"@cf/meta/{retired} was retired on 2026-05-30: use @cf/meta/llama-3.1-8b-instruct-fp8\n"
+    _, _, errors = talk(["one", "two"], retired)
+    assert errors.count("was retired") == 1
+    assert errors.index(notice) < errors.index("> ")
+    _, _, errors = talk([f"/model {retired}", "one"])
+    assert f"answers from now on.\n{notice}" in errors
+    assert errors.count("was retired") == 1
+    assert cfai("chat", retired, typed="one\ntwo")[2] == notice
+
+
+def test_the_cost_of_an_answer_that_was_stopped_is_not_known(serve: Serve) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
+
+    def answer_with_usage(peer: Peer) -> None:
+        while request := peer.request():
+            peer.stream(encode_event({"content": "So far"}))
+            if b"stall" in request:
+                peer.left()
+                return
+            peer.chunk(b"data: " + json.dumps({"choices": [], "usage": usage}).encode() + b"\n\ndata: [DONE]\n\n")
+            peer.chunk(b"")
+
+    with Terminal(serve(answer_with_usage).url, "chat", columns=60) as terminal:
+        terminal.show(">")
+        terminal.type("one", ENTER)
+        terminal.show("So far", "", "──────────────────── 0% · about N of 131,072 tokens ·", "$0.000461", "", ">")
+        terminal.type("stall", ENTER)
+        terminal.show("> stall", "", "So far")
+        terminal.type(CTRL_C)
+        terminal.show("──────────────────── 0% · about N of 131,072 tokens · more", "than $0.000461", "", ">")
 
 
 def test_help_lists_every_command_and_key(talk: Talk, local: Emulator) -> None:

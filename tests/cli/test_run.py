@@ -689,4 +689,33 @@ def test_an_answer_that_the_default_cut_names_the_option_that_allows_more(cfai: 
         router.route(host="127.0.0.1").respond(headers={"content-type": "text/event-stream"}, content=events.encode())
         cut = "The answer stopped at the model's usual length: --max-tokens 1000 allows more.\n"
         assert cfai("run", NATIVE, "where is new york?") == (0, "Hello\n", cut)
-        assert cfai("run", NATIVE, "where is new york?", "--max-tokens", "256") == (0, "Hello\n", "")
+        cut = "Cut off at --max-tokens 256: a larger number allows more.\n"
+        assert cfai("run", NATIVE, "where is new york?", "--max-tokens", "256") == (0, "Hello\n", cut)
+        assert cfai("run", NATIVE, "where is new york?", "--max-tokens", "257") == (0, "Hello\n", "")
+
+
+@BOTH_WAYS
+@pytest.mark.usefixtures("local")
+def test_an_answer_that_was_cut_says_where(cfai: Run, options: list[str]) -> None:
+    for limit, tokens in ((["--max-tokens", "60"], 60), (["-i", "max_tokens=60"], 60), (["--max-tokens", "5"], 5)):
+        with row(limit):
+            cut = f"Cut off at --max-tokens {tokens}: a larger number allows more.\n"
+            assert cfai("run", MODEL, "tell me more", *limit, *options)[::2] == (0, cut)
+
+
+def test_what_a_server_here_answers_has_no_price_and_an_empty_answer_is_told(cfai: Run) -> None:
+    engine = ["--upstream", "http://engine.test/v1", "--model-map", "*=llama3.2"]
+    for text, said in (("In New York.", ""), ("", "The model wrote nothing.\n")):
+        chunk = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]}
+        chunk["usage"] = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}  # pyright: ignore[reportArgumentType]
+        with respx.mock as router, row(text):
+            router.route(host="127.0.0.1").pass_through()
+            router.post("http://engine.test/v1/chat/completions").respond(
+                content=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode()
+            )
+            assert cfai("run", *engine, MODEL, "Where is it?")[2] == said
+            stats = cfai("run", *engine, MODEL, "Where is it?", "--stats")[2]
+            assert "5 + 3 tokens" in stats
+            assert "neurons" not in stats and "$" not in stats
+            answer = json.loads(cfai("run", *engine, MODEL, "Where is it?", "--json")[1])
+            assert (answer["neurons"], answer["cost_usd"]) == (None, None)
