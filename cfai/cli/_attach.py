@@ -59,7 +59,7 @@ def read_attachment(path: Path) -> Attachment:
         text, is_text = "", False
     if is_text:
         return Attachment(path.name, "text", text=text)
-    what = find_media_type(content) or "neither an image, nor a sound, nor text in UTF-8"
+    what = find_media_type(content) or "neither an image, nor a sound, nor text in UTF-8 (iconv makes it so)"
     raise InputError(f"{path} cannot be attached, it is {what}: attach an image, a sound, a video or a text")
 
 
@@ -69,9 +69,17 @@ def add_texts(prompt: str, attachments: Iterable[Attachment]) -> str:
     return "\n\n".join(filter(None, [prompt, *texts]))
 
 
-def list_media(attachments: Iterable[Attachment]) -> list[Path | bytes]:
-    """Return the images, sounds and videos among attachments, as messages and a `Chat` take them."""
-    return [each.medium for each in attachments if each.kind != "text"]
+def list_media(model: str, attachments: Iterable[Attachment]) -> list[Path | bytes]:
+    """Return the media among attachments, as messages and a `Chat` take them.
+
+    Raises `InputError` for a sound or a video: of no model that the catalogue has is it known that it hears a message.
+    """
+    media = [each for each in attachments if each.kind != "text"]
+    odd = [each for each in media if each.kind != "image"]
+    if odd and model in models.catalogue():
+        advice = "attach an image or a text; whisper-large-v3-turbo writes down what is said in a sound"
+        raise InputError(f"{odd[0].name} is {_NOUNS[odd[0].kind]}, which {model} is not known to take: {advice}")
+    return [each.medium for each in media]
 
 
 def get_parameters(model: str) -> Mapping[str, Any]:

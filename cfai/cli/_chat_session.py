@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shlex
 import warnings
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ from cfai.cli._attach import Attachment, add_texts, list_media, read_attachment
 from cfai.cli._chat_input import Reader, is_typed
 from cfai.cli._chat_terminal import hide_typing, show_waiting, stop_on_ctrl_c
 from cfai.cli._context_meter import format_meter
-from cfai.cli._errors import make_error_console, print_error, print_line, print_warnings
+from cfai.cli._errors import make_error_console, print_line, print_warnings, to_command_words
 from cfai.cli._markdown import make_writer
 from cfai.cli._model import resolve_model
 from cfai.cli._terminal import print_text, write
@@ -60,6 +61,10 @@ _KEYS = {
 
 _FOLDERS = ("/", "~/", "./", "../")
 """The beginnings of a path that cannot be words."""
+_FILE_NAME = re.compile(r"(?:~|\.\.?)?/.*\.\w{1,5}")
+"""A word that must have been meant for a file."""
+
+_ADVISE_SEEING = "choose a model that can, such as gemma-4-26b-a4b-it"
 
 
 class ChatSession:
@@ -102,7 +107,8 @@ class ChatSession:
             except (CfaiError, OSError, ValueError) as error:
                 if not self._is_typed:
                     raise
-                print_error(error)
+                # An option cannot be typed here.
+                print_line(re.sub(r",? or add --checks \w+ to [^.]*", "", to_command_words(str(error))), "red")
                 if advice := _advise(error):
                     self._note(advice)
             if self._is_typed:
@@ -111,12 +117,9 @@ class ChatSession:
     def attach(self, path: Path) -> None:
         """Send a file with the next question. Raises `OSError`, and `InputError` for what the model does not take."""
         attachment = read_attachment(path)
-        if attachment.kind not in ("image", "text"):
-            raise InputError(f"{path} must be an image or a text to be attached, got one of kind {attachment.kind}")
-        if media := list_media([attachment]):
-            result = self._ai.check(self._chat.model, {"messages": [{"role": "user", "content": media}]})
-            if result.error is not None and result.raises(self._checks):
-                raise result.error
+        media = list_media(self._chat.model, [attachment])
+        if media and not self._can_see(self._chat.model, media):
+            raise InputError(f"{path.name} is an image, which {self._chat.model} cannot see: {_ADVISE_SEEING}")
         self._attachments.append(attachment)
 
     def check_pictures(self, model: str) -> None:
@@ -124,15 +127,15 @@ class ChatSession:
         contents = [message.get("content") for message in self._chat.messages]
         parts = [part for content in contents if isinstance(content, list) for part in cast("list[Any]", content)]
         media = [part for part in parts if not (is_mapping(part) and part.get("type") == "text")]
-        media += list_media(self._attachments)
-        if not media:
-            return
-        result = self._ai.check(model, {"messages": [{"role": "user", "content": media}]})
-        if isinstance(result.error, InputError) and result.raises(self._checks):
+        media += list_media(model, self._attachments)
+        if media and not self._can_see(model, media):
             raise InputError(
-                f"the conversation holds pictures, which {model} cannot see: /clear first, or choose one of "
-                "cfai models list --capability vision"
+                f"the conversation holds pictures, which {model} cannot see: /clear first, or {_ADVISE_SEEING}"
             )
+
+    def _can_see(self, model: str, media: list[Any]) -> bool:
+        result = self._ai.check(model, {"messages": [{"role": "user", "content": media}]})
+        return not (isinstance(result.error, InputError) and result.raises(self._checks))
 
     def set_system(self, text: str) -> None:
         """Give the model other instructions, from the next question on."""
@@ -185,7 +188,7 @@ class ChatSession:
                 warnings.filterwarnings("ignore", category=RetiredModelWarning)  # which was told at the start
                 if self._is_typed:  # the meter says it, each time
                     warnings.filterwarnings("ignore", "the oldest turns", LimitWarning)
-                images = list_media(self._attachments) or None
+                images = list_media(chat.model, self._attachments) or None
                 with make_writer() as writer, show_waiting() as waiting, chat.stream(question, images) as stream:
                     print_tokens(stream, writer, waiting.stop)
                 warn_of_shortfall(answer := stream.result(), most)
@@ -223,12 +226,13 @@ class ChatSession:
             path, text = found
             self.attach(path)
             self._note(f"{path.name} goes with {'this' if text else 'the next'} question.")
+        first = text.partition(" ")[0]
+        if _FILE_NAME.fullmatch(first):
+            self._note(f"There is no file {first}: the model gets the words alone.")
         return text
 
     def _show_meter(self) -> None:
-        text, style = format_meter(
-            self._ai, self._chat, is_billed=self._is_billed, is_cost_whole=self._is_cost_whole
-        )
+        text, style = format_meter(self._ai, self._chat, is_billed=self._is_billed, is_cost_whole=self._is_cost_whole)
         if text:
             write("\n")
             print_line(text, style)
@@ -269,7 +273,7 @@ class ChatSession:
         if not name:
             self._note(f"{self._chat.model} answers. /model NAME asks another: Tab lists them.")
             return
-        model = resolve_model(name)
+        model = resolve_model(name, for_chat=True)
         self._ai.chat(model, checks=self._checks)  # which raises for one that holds no conversation
         self.check_pictures(model)
         self._chat.model = model

@@ -67,7 +67,7 @@ def _resolve_model(name: str) -> str:
     """Return the whole name of a model. Raises `ConfigurationError`, which says of a question where it is asked."""
     if len(name.split()) > 1:
         raise ConfigurationError(f"{name!r} must be a model: start cfai chat and ask it there, or use cfai run")
-    return resolve_model(name)
+    return resolve_model(name, for_chat=True)
 
 
 def _read_saved(file: Path) -> tuple[bytes, str]:

@@ -63,6 +63,8 @@ class CommandGroup(_Readable, TyperGroup):
         except Exception as raised:
             error: Any = raised  # click's own class, of which newer versions of typer have a copy
             words = args[0] if args else ""
+            if words in ("help", "version") and hasattr(error, "message"):
+                error.message = f"{error.message.rstrip('.')}. Did you mean 'cfai --{words}'?"
             is_question = words.startswith("@") or len(words.split()) > 1
             if is_question and isinstance(message := getattr(error, "message", None), str):
                 error.message = f"{message.rstrip('.')}. Did you mean 'cfai run'?"

@@ -38,6 +38,7 @@ _WORDS = {
     r"use Ai\.local\(\), or cfai run --local": "cfai run --local",
     r"pass checks='(\w+)' to": r"add --checks \1 to",
     r"checks=['\"](\w+)['\"]": r"--checks \1",
+    r"allow_remote=True, or --allow-remote,": "--allow-remote",
     r"`?\bmax_tokens\b`?(?:=(?=\d))?": "--max-tokens",
     r"`(task|author|capability)`": r"--\1",
     r"`fallback`": "--fallback",
@@ -55,6 +56,10 @@ def to_command_words(message: str) -> str:
     """
     for pattern, words in _WORDS.items():
         message = re.sub(pattern, words, message)
+    if "=…" in message:
+        from cfai.cli._model_table import EXAMPLE_INPUTS
+
+        message = re.sub(r"-i (\w+)=…", lambda found: f"-i {found[1]}={EXAMPLE_INPUTS.get(found[1], '…')}", message)
     return message
 
 

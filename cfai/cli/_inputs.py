@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from cfai import InputError
 from cfai.cli._attach import (
@@ -34,6 +34,8 @@ def parse_inputs(model: str, pairs: Iterable[str]) -> dict[str, Any]:
         name, equals, value = pair.partition("=")
         if not (name and equals):
             raise InputError(f"-i must be KEY=VALUE, such as -i temperature=0 or -i image=@cat.jpg, got {pair!r}")
+        if name in inputs:
+            raise InputError(f"-i {name} must be given once: leave one out")
         inputs[name] = _read_file(Path(value[1:])) if value.startswith("@") else _parse_value(model, name, value)
     return inputs
 
@@ -81,17 +83,16 @@ def build_inputs(
     Raises `InputError` if there is nothing to send, or something that the model takes nowhere.
     """
     text = add_texts(prompt, attachments)
-    media = list_media(attachments)
+    is_told = takes_messages(model)
+    media = list_media(model, attachments) if is_told else [each for each in attachments if each.kind != "text"]
     taken, needed = get_parameters(model), describe_needed_file(model)
     prompt_fields = [name for name in (*_PROMPT_FIELDS, "messages") if name in taken]
     if not (text.strip() or media or given):
         if not prompt_fields and needed:
             raise InputError(f"{model} needs {needed}: give it with -a FILE")
         raise InputError(f"there is no prompt: give one behind the model, {model!r}, or by standard input")
-    if takes_messages(model) and (
-        system is not None or media or "messages" in given or (taken and "prompt" not in taken)
-    ):
-        return {**given, "messages": _build_messages(text, system, given.get("messages", ()), media)}
+    if is_told and (system is not None or media or "messages" in given or (taken and "prompt" not in taken)):
+        return {**given, "messages": _build_messages(text, system, given.get("messages", []), media)}
     if system is not None:
         raise InputError(f"{model} takes no instructions: leave out --system")
     inputs = add_media(model, given, attachments)
@@ -103,8 +104,10 @@ def build_inputs(
     return inputs
 
 
-def _build_messages(text: str, system: str | None, before: Any, media: Sequence[Path | bytes]) -> list[Any]:
-    messages = list(before)
+def _build_messages(text: str, system: str | None, before: Any, media: Sequence[Any]) -> list[Any]:
+    if not isinstance(before, list):
+        raise InputError(f"-i messages must be a list of messages, got {json.dumps(before, ensure_ascii=False)[:40]}")
+    messages = [*cast("list[Any]", before)]
     if system is not None:
         messages.insert(0, {"role": "system", "content": system})
     if text.strip() or media:

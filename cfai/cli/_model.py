@@ -6,12 +6,15 @@ import os
 import re
 
 from cfai import ConfigurationError, models
+from cfai.cli._attach import takes_messages
 from cfai.cli._catalogue import known_models
 
 DEFAULT_MODEL = "@cf/zai-org/glm-4.7-flash"
 """The model of a command that names none, unless the environment variable `CFAI_MODEL` does."""
 
 _MOST_LISTED = 12
+_OTHER_AUTHOR = re.compile(r"[A-Za-z][\w-]+/[\w.-]{3,}")
+"""The name of a model of somebody else that the service calls: `author/model`. Words such as `and/or` are shorter."""
 
 
 def get_default_model() -> str:
@@ -22,15 +25,23 @@ def get_default_model() -> str:
         raise ConfigurationError(f"CFAI_MODEL: {error}") from error
 
 
-def resolve_model(name: str) -> str:
+def resolve_model(name: str, *, for_chat: bool = False) -> str:
     """Return the whole name of a model that is called by its whole name, or by a part of it that no other one has.
 
-    A whole name passes as it is, also one that the catalogue does not know. Raises `ConfigurationError`, which lists
-    the models that a short name may mean.
+    A whole name passes as it is, also one that the catalogue does not know. Of several those are meant that hold a
+    conversation, if it is `for_chat`. Raises `ConfigurationError`, which lists the models that a short name may mean.
     """
     if name.startswith("@"):
         return name
     found = find_models(name)
+    if len(found) > 1 and for_chat:
+        found = [each for each in found if takes_messages(each)]
+        if not found:
+            raise ConfigurationError(
+                f"no model {name!r} can hold a conversation: Tab behind /model lists those that can"
+            )
+    if not found and _OTHER_AUTHOR.fullmatch(name):
+        return name
     if len(found) == 1:
         return found[0]
     if found:
@@ -61,7 +72,8 @@ def _may_be_model(argument: str) -> bool:
     """Return True for the name of a model, and for what looks like one with a typing error."""
     if argument == "-" or len(argument.split()) != 1:
         return False
-    if argument.startswith("@") or find_models(argument):
+    is_of_author = _OTHER_AUTHOR.fullmatch(argument) and not os.path.exists(argument)
+    if argument.startswith("@") or is_of_author or find_models(argument):
         return True
     return any(each in argument for each in "-0123456789") and bool(models.suggest(argument))
 

@@ -159,8 +159,8 @@ def _make_example(model: Model) -> str:
         "Image-to-Text": '"what is this?" -a photo.jpg',
         "Voice Activity Detection": "-a talk.wav",
     }.get(model.task, '"a text"' if "questions" not in taken else f"-i model={short}")
-    wanted = [name for name in _EXAMPLE_INPUTS if name in taken and not (name == "contexts" and "text" in taken)]
-    needed = [f"-i {name}={_EXAMPLE_INPUTS[name]}" for name in wanted]
+    wanted = [name for name in EXAMPLE_INPUTS if name in taken and not (name == "contexts" and "text" in taken)]
+    needed = [f"-i {name}={EXAMPLE_INPUTS[name]}" for name in wanted]
     if "inpainting" in short:
         needed.append("-a photo.jpg -i mask=@mask.png")
     elif "img2img" in short:
@@ -168,7 +168,7 @@ def _make_example(model: Model) -> str:
     return " ".join(filter(None, [f"cfai run {short} {example}", *needed, _name_output(model)]))
 
 
-_EXAMPLE_INPUTS = {
+EXAMPLE_INPUTS = {
     "target_lang": "french",
     "target_language": "hin_Deva",
     "contexts": """'[{"text": "a river"}, {"text": "a town"}]'""",

@@ -13,12 +13,16 @@ EXAMPLES = format_examples("cfai pull", "cfai run --local 'where is new york?'")
 def pull() -> None:
     """Fetch the small model of --local and `Ai.local()`, if it is not there, and print where it is."""
     from cfai import ConfigurationError
-    from cfai.cli._errors import print_error, report_errors
+    from cfai.cli._errors import print_error, print_line, report_errors
     from cfai.local.engines import fetch_model
+    from cfai.local.engines._llama import import_llama
 
     with report_errors():
         try:
             write(f"{fetch_model(verify=True)}\n")
+            import_llama()
+        except ImportError as error:  # the file is there, and is of use once this is
+            print_line(str(error), "yellow")
         except ConfigurationError as error:  # no fault of the arguments: there are none
             print_error(error)
             raise typer.Exit(1) from error

@@ -409,6 +409,7 @@ def test_an_error_does_not_end_what_is_typed(talk: Talk, local: Emulator) -> Non
         ("/save", "name the file: /save chat.json"),
         ("/model bge-m3", "@cf/baai/bge-m3 cannot hold a conversation"),
         ("/model nonsense", "there is no model 'nonsense'"),
+        ("/model flux", "no model 'flux' can hold a conversation: Tab behind /model lists those that can"),
     ):
         with row(line):
             code, _, errors = talk([line, f"after {line}"])
@@ -488,8 +489,8 @@ def test_files_go_with_the_next_question_in_any_form_that_a_terminal_writes_them
     talk(["what?"], SEES, "-a", str(picture))
     assert len(contents(local)[0]) == 2
     for arguments, name, said in (
-        ([SEES], sound, "must be an image or a text to be attached, got one of kind audio"),
-        ([MODEL], picture, "cannot see"),
+        ([SEES], sound, f"a.wav is a sound, which {SEES} is not known to take: attach an image or a text"),
+        ([MODEL], picture, f"which {MODEL} cannot see: choose a model that can, such as gemma-4-26b-a4b-it\n"),
         ([SEES], tmp_path / "none.png", "No such file"),
     ):
         with row(name):
@@ -527,8 +528,13 @@ def test_a_question_that_begins_with_the_path_of_a_file_attaches_it(
     assert contents(local) == ["what to buy?\n\nnotes.txt:\n\nBuy milk."]
     for line in (f"{tmp_path} what?", "/no/such/file what?", "notes.txt what?", "'tis a cat?", "/etc/hosts? what"):
         with row(line):
-            talk([line])
+            _, _, errors = talk([line])
             assert contents(local) == [line], "words"
+            assert "There is no file" not in errors
+    with row("a typing error"):
+        _, _, errors = talk([f"{tmp_path}/note.txt what to buy?"])
+        assert contents(local) == [f"{tmp_path}/note.txt what to buy?"]
+        assert f"There is no file {tmp_path}/note.txt: the model gets the words alone.\n" in errors
     with row("a model that cannot see"):
         _, _, errors = talk([f"{escaped} what?", "and?"], MODEL)
         assert "cannot see" in errors
@@ -544,7 +550,7 @@ def test_a_model_that_cannot_see_is_refused_for_a_conversation_with_pictures(
     with local.ai() as ai:
         picture.write_bytes(ai.run("@cf/bytedance/stable-diffusion-xl-lightning", {"prompt": "a cat"}).content)
     refusal = (
-        f"the conversation holds pictures, which {MODEL} cannot see: /clear first, or choose one of cfai models list"
+        f"the conversation holds pictures, which {MODEL} cannot see: /clear first, or choose a model that can, such as"
     )
     _, _, errors = talk([f"/attach {picture}", "what?", f"/save {saved}", f"/model {MODEL}", "and?"], SEES)
     assert refusal in errors
@@ -558,6 +564,13 @@ def test_a_model_that_cannot_see_is_refused_for_a_conversation_with_pictures(
     assert refusal in errors, "those that wait for a question too"
     talk([f"/attach {picture}", "what?", f"/model {MODEL}", "and?"], SEES, "--checks", "warn")
     assert local.requests[-1].model == MODEL
+
+
+def test_an_error_advises_nothing_that_cannot_be_typed_in_a_chat(talk: Talk, local: Emulator) -> None:
+    _, _, errors = talk(["word " * 700], "llama-2-7b-chat-int8", "--max-tokens", "9999", "-i", "temperature=9")
+    assert "must be at most" in errors
+    assert "--checks" not in errors
+    assert local.requests == []
 
 
 def test_a_file_that_is_too_long_is_not_attached_any_more(talk: Talk, local: Emulator, tmp_path: Path) -> None:

@@ -331,6 +331,17 @@ def test_the_model_may_be_short_left_out_or_come_last(
     monkeypatch.setenv("CFAI_MODEL", "llama-3.1-8b-instruct-fp8")
     assert cfai("run", "where is it?")[0] == 0
     assert local.requests[-1].model == NATIVE
+    before = len(local.requests)
+    for arguments, model in (
+        (["openai/gpt-5"], "openai/gpt-5"),
+        (["acme/gpt-oss"], "acme/gpt-oss"),
+        (["either/or"], NATIVE),
+        (["and/or"], NATIVE),
+    ):
+        with row(arguments):
+            cfai("run", *arguments, typed="hello")
+            assert local.requests[-1].model == model
+    assert len(local.requests) == before + 4
     sent = len(local.requests)
     for arguments, message in (
         (["glm", "hello"], "'glm' may be one of 4 models: name one of them\n  @cf/zai-org/glm-4.7-flash\n"),
@@ -388,10 +399,18 @@ def test_files_go_where_the_model_takes_them(cfai: Run, local: Emulator, tmp_pat
             f"the prompt must have no image, since {MODEL} cannot see, got one. "
             "Choose one of cfai models list --capability vision, or add",
         ),
-        (["m2m100-1.2b", "hi"], "got `text`. Add -i target_lang=…, or add --checks"),
+        (["m2m100-1.2b", "hi"], "got `text`. Add -i target_lang=french, or add --checks"),
+        (["bge-reranker-base", "hi"], """Add -i contexts='[{"text": "a river"}, {"text": "a town"}]', or add"""),
+        (
+            ["gemma-4-26b-a4b-it", "what is said?", "-a", str(sound)],
+            "hello.mp3 is a sound, which @cf/google/gemma-4-26b-a4b-it is not known to take: attach an image",
+        ),
+        ([MODEL, "hi", "-i", "seed=abc"], f"`seed` must be a number for {MODEL}, got 'abc'. Correct it"),
+        ([MODEL, "hi", "-i", 'messages={"a": 1}'], '-i messages must be a list of messages, got {"a": 1}\n'),
+        ([MODEL, "hi", "-i", "seed=1", "-i", "seed=2"], "-i seed must be given once: leave one out\n"),
         (["bge-m3", "hello", "--system", "Be brief."], "takes no instructions: leave out --system"),
         ([MODEL, "-a", str(tmp_path / "none.txt")], f"No such file or directory: '{tmp_path / 'none.txt'}'\n"),
-        ([MODEL, "-a", sys.executable], "cannot be attached, it is neither an image"),
+        ([MODEL, "-a", sys.executable], "neither an image, nor a sound, nor text in UTF-8 (iconv makes it so)"),
         ([MODEL, "-i", "temperature"], "-i must be KEY=VALUE"),
     ):
         with row(arguments):
@@ -666,6 +685,8 @@ def test_arguments_that_cannot_be_are_told_and_none_say_what_can(cfai: Run) -> N
     for option in ([], ["-h"], ["--help"]):
         assert "Workers AI on the command line." in cfai(*option)[1], option
     assert "--system" in cfai("run", "-h")[1]
+    for word in ("help", "version"):
+        assert f"Did you mean 'cfai --{word}'?" in " ".join(re.sub("[│╭╮╰╯─]", "", cfai(word)[2]).split())
     assert cfai("--version") == (0, f"cfai {__version__}\n", "")
 
 
@@ -716,6 +737,7 @@ def test_what_a_server_here_answers_has_no_price_and_an_empty_answer_is_told(cfa
             assert cfai("run", *engine, MODEL, "Where is it?")[2] == said
             stats = cfai("run", *engine, MODEL, "Where is it?", "--stats")[2]
             assert "5 + 3 tokens" in stats
-            assert "neurons" not in stats and "$" not in stats
+            assert "neurons" not in stats
+            assert "$" not in stats
             answer = json.loads(cfai("run", *engine, MODEL, "Where is it?", "--json")[1])
             assert (answer["neurons"], answer["cost_usd"]) == (None, None)
