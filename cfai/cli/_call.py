@@ -13,7 +13,7 @@ from cfai import models
 from cfai._limits import requested_output
 from cfai.cli._attach import read_attachment
 from cfai.cli._client import choose_engine, open_client
-from cfai.cli._errors import make_error_console, print_warnings, refuse_arguments, report_errors
+from cfai.cli._errors import make_error_console, print_line, print_warnings, refuse_arguments, report_errors
 from cfai.cli._inputs import build_inputs, parse_inputs
 from cfai.cli._model import resolve_arguments, resolve_model
 from cfai.cli._prompt import check_argument, read_prompt
@@ -82,7 +82,8 @@ def run_request(request: Request, machine: LocalOptions) -> None:
                     answer = printer.print(answer)
             warn_of_shortfall(answer, most)
             for error in answer.meta.fallback_errors:
-                print_text(make_error_console(), f"{answer.meta.model} answered, since {error}", "yellow")
+                why = str(error).partition(" (status ")[0]  # for who has an answer, the rest says nothing
+                print_line(f"{answer.meta.model} answered, since {why}", "yellow")
             if request.shows_stats:
                 print_text(make_error_console(), format_stats(answer, watch, is_billed=is_billed), "dim")
 

@@ -79,3 +79,8 @@ def test_a_port_that_is_taken_is_explained(cfai: Run, monkeypatch: pytest.Monkey
     assert (code, out) == (1, "")
     assert err.endswith("does another cfai dev run? --port 0 takes any free one\n")
     assert DEFAULT_PORT != 8787, "that of wrangler dev"
+
+
+def test_an_address_that_is_not_loopback_names_the_option_that_allows_it(cfai: Run) -> None:
+    said = "'0.0.0.0' is not loopback: pass --allow-remote to be reachable from other machines\n"
+    assert cfai("dev", "--host", "0.0.0.0") == (2, "", said)

@@ -488,7 +488,7 @@ def test_a_fallback_answers_and_a_line_says_why(cfai: Run, local: Emulator) -> N
     code, out, err = cfai("run", MODEL, "hello", "--fallback", "llama-3.1-8b-instruct-fp8")
     assert code == 0
     assert "emulated" in out
-    assert err.startswith(f"{NATIVE} answered, since 3040 ")
+    assert err == f"{NATIVE} answered, since 3040 OutOfCapacity: Capacity temporarily exceeded, please try again.\n"
     assert local.requests[-1].model == NATIVE
 
 

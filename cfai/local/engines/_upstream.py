@@ -21,6 +21,7 @@ from cfai.types import Token, ToolCallDelta, Usage
 
 _TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 """A large model may take minutes to read a long prompt."""
+_BLIND = "image input is not supported"
 
 
 class OpenAIUpstream:
@@ -158,8 +159,13 @@ class OpenAIUpstream:
             raise build_gateway_error(
                 f"{self._shown} cannot be reached: {_describe(error)}. Is the server running?"
             ) from error
-        refusal = f"{self._shown}/{path} refused: {_find_message(content)}"
-        raise ErrorResponse(3030, refusal, status=response.status_code)
+        said = _find_message(content)
+        if _BLIND in said:  # llama.cpp, of a model without a part that sees
+            advice = "leave the image out, ask one that can, or nobody: cfai run --emulated, Ai.local(emulated=True)"
+            raise ErrorResponse(None, f"this model cannot see images: {advice}", status=400)
+        if response.status_code >= 500:
+            raise ErrorResponse(None, f"{self._shown}/{path} failed: {said}", status=response.status_code)
+        raise ErrorResponse(3030, f"{self._shown}/{path} refused: {said}", status=response.status_code)
 
 
 def _parse_forced_call(decoder: Decoder) -> Token:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import respx
 
-from cfai import Ai, CfaiError, InferenceUpstreamError, StreamError
+from cfai import Ai, BadRequestError, CfaiError, InferenceUpstreamError, InternalServerError, StreamError
 from cfai._errors import ConfigurationError
 from cfai.local import Emulator, OpenAIUpstream
 from tests.conftest import row
@@ -329,6 +329,15 @@ def test_an_engine_that_does_not_answer_is_reported_with_its_status(ai: Ai, engi
             with pytest.raises(InferenceUpstreamError, match=f"chat/completions refused: {message}") as caught:
                 ai.run(GLM, {"prompt": "Hello", "stream": stream})
             assert caught.value.status_code == 404, body
+        engine.answers('{"error": {"message": "out of memory"}}', status=500)
+        with pytest.raises(InternalServerError, match="chat/completions failed: out of memory") as caught:
+            ai.run(GLM, {"prompt": "Hello", "stream": stream}, max_retries=0)
+        assert caught.value.status_code == 500
+        assert "the model refused" not in str(caught.value)
+        blind = "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj"
+        engine.answers(json.dumps({"error": {"code": 500, "message": blind}}), status=500)
+        with pytest.raises(BadRequestError, match=r"this model cannot see images: .* cfai run --emulated"):
+            ai.run(GLM, {"prompt": "Hello", "stream": stream})
     engine.error = httpx.ConnectError("All connection attempts failed")
     for stream in (False, True):
         message = r"engine\.test:11434/v1 cannot be reached: .* Is the server running"
