@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from io import TextIOWrapper
 
+_TERMINATED = 128 + signal.SIGTERM
+"""The exit code of a shell for a program that was ended so."""
+
 
 def main() -> None:
     """Run the command line, or say what to install for it."""
+    # What ends so too gives the terminal back as it was: its cursor, and that it shows what is typed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     try:
         _run_app()
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from cfai._lazy import explain_missing
@@ -20,17 +20,17 @@ class Reader(Protocol):
         ...
 
 
-def open_reader(commands: Mapping[str, tuple[str, str]]) -> Reader:
+def open_reader(commands: Mapping[str, tuple[str, str]], asked: Iterable[str]) -> Reader:
     """Return what reads questions from standard input: a line editor where it is a terminal that can have one.
 
-    It completes `commands`, each with its argument and what it does.
+    It completes `commands`, each with its argument and what it does, and brings back what was `asked` before.
     """
     can_draw = sys.stdout.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
     if not (is_typed() and can_draw):
         return LineReader()
     with explain_missing("cfai chat", extra="cli"):
         from cfai.cli._line_editor import LineEditor
-    return LineEditor(commands)
+    return LineEditor(commands, asked)
 
 
 def is_typed() -> bool:

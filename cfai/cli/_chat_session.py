@@ -12,6 +12,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
+from rich.text import Text
+
 from cfai import (
     Ai,
     CapacityError,
@@ -27,6 +29,7 @@ from cfai import (
     models,
 )
 from cfai._config import CheckMode
+from cfai._escape import escape_controls
 from cfai._json import is_mapping
 from cfai._limits import requested_output
 from cfai.cli._answer import print_tokens, warn_of_shortfall
@@ -242,8 +245,9 @@ class ChatSession:
     def _greet(self) -> None:
         known = models.catalogue().get(self._chat.model)
         window = f" · {known.context_length.value:,} tokens of context" if known and known.context_length else ""
-        print_text(make_error_console(), self._chat.model, "bold", end="")
-        self._note(f"{window}\n/help lists commands and keys. Ctrl-C stops an answer, Ctrl-D ends the chat.\n")
+        title = Text.assemble((escape_controls(self._chat.model), "bold"), (window, "dim"))
+        make_error_console().print(title, soft_wrap=False)
+        self._note("/help lists commands and keys. Ctrl-C stops an answer, Ctrl-D ends the chat.\n")
         for attachment in self._attachments:
             self._note(f"{attachment.name} goes with the first question.\n")
         answers = [each for each in self._chat.messages if each.get("role") == "assistant"]

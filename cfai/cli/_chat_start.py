@@ -10,6 +10,7 @@ from typing import Any
 
 from cfai import Ai, Chat, ConfigurationError
 from cfai._config import CheckMode
+from cfai._json import as_sequence, is_mapping
 from cfai.cli._call import LocalOptions
 from cfai.cli._chat_input import open_reader
 from cfai.cli._chat_session import COMMANDS, ChatSession
@@ -44,7 +45,7 @@ def start_chat(start: Start, machine: LocalOptions) -> None:
         system = None if start.system is None else check_argument(start.system, "--system")
     with report_errors(command="cfai chat"):
         engine = choose_engine(model, **asdict(machine))
-        reader = open_reader(COMMANDS)
+        reader = open_reader(COMMANDS, _list_questions(saved))
         with open_client(engine, is_local=machine.local or machine.emulated) as ai:
             with refuse_arguments():
                 if start.resumed is None:
@@ -77,6 +78,13 @@ def _read_saved(file: Path) -> tuple[bytes, str]:
         return saved, str(json.loads(saved)["model"])
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ConfigurationError(f"{file} holds no conversation that /save wrote") from error
+
+
+def _list_questions(saved: bytes) -> list[str]:
+    """Return the questions of a saved conversation; without those that hold a picture."""
+    messages = as_sequence(json.loads(saved or "{}").get("messages"))
+    asked = [each.get("content") for each in messages if is_mapping(each) and each.get("role") == "user"]
+    return [content for content in asked if isinstance(content, str)]
 
 
 def _resume(ai: Ai, file: Path, saved: bytes, **options: Any) -> Chat:

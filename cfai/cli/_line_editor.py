@@ -7,13 +7,14 @@ a line, and neither has a menu. It knows how wide a character is, and draws anew
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import Style
 
@@ -39,7 +40,7 @@ _MENU_ROWS = 8
 class LineEditor:
     """Reads questions from a terminal."""
 
-    def __init__(self, commands: Mapping[str, tuple[str, str]]) -> None:
+    def __init__(self, commands: Mapping[str, tuple[str, str]], asked: Iterable[str]) -> None:
         # It would ask the terminal for the place of the cursor, and a slow one's answer comes while somebody types.
         os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
         self._session: PromptSession[str] = PromptSession(
@@ -52,6 +53,7 @@ class LineEditor:
             complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
             reserve_space_for_menu=_MENU_ROWS,
             enable_suspend=True,
+            history=InMemoryHistory([*asked]),
         )
 
     def read(self) -> str:

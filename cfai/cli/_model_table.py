@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -18,6 +20,8 @@ from cfai.models.schemas import get_schema
 from cfai.types._media_types import SUFFIXES
 
 _USD_DIGITS = 6
+_INDENT = 22
+"""Where the facts of a model begin."""
 
 
 def filter_models(
@@ -80,7 +84,8 @@ def _format_price(model: Model) -> str:
 def _print_table(found: Sequence[Model]) -> None:
     """Print a table for each task, no wider than the terminal.
 
-    What models can stands below each where it does not fit beside it. Retired ones are dim.
+    What does not fit beside a model stands below it: what it can, on a narrow terminal its length and price too.
+    Retired ones are dim.
     """
     from rich.console import Console
 
@@ -90,19 +95,25 @@ def _print_table(found: Sequence[Model]) -> None:
         price = "in / out, per M tokens" if any(" / " in row[2] for row in rows) else "price"
         headings = (task, "tokens" if any(row[1] for row in rows) else "", price, "can")
         widths = [max(len(row[at]) for row in (headings, *rows)) for at in range(4)]
-        fits = sum(widths) + 2 * (len(widths) - 1) <= console.width
+        beside = next(
+            count for count in (4, 3, 1) if count == 1 or sum(widths[:count]) + 2 * (count - 1) <= console.width
+        )
         for row in (headings, *rows):
             name, length, price, abilities = row
             style = "bold" if row is headings else "dim" if abilities.startswith("retired") else ""
-            line = f"{name:{widths[0]}}  {length:>{widths[1]}}  {price:{widths[2]}}"
-            below = [] if fits or row is headings or not abilities else [f"  {abilities}"]
-            for text in (f"{line}  {abilities}" if fits else line, *below):
-                print_text(console, _cut(text.rstrip(), console.width), style)
+            cells = (f"{name:{widths[0]}}", f"{length:>{widths[1]}}", f"{price:{widths[2]}}", abilities)
+            print_text(console, "  ".join(cells[:beside]).rstrip(), style)
+            units = (f"{length} {headings[1]}" if length else "", f"{price} {headings[2]}" if " / " in price else price)
+            below = () if row is headings else ((), (*units, abilities), (), (abilities,), ())[beside]
+            for text in filter(None, below):
+                print_text(console, wrap(f"  {text}", console.width, indent=2), style)
         print_text(console, "")
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def wrap(text: str, width: int, *, indent: int) -> str:
+    """Return text in lines of a width, broken between words, all but the first behind an indent."""
+    lines = textwrap.wrap(text, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return "\n".join(lines)
 
 
 def print_model(name: str, *, as_json: bool) -> None:
@@ -112,9 +123,14 @@ def print_model(name: str, *, as_json: bool) -> None:
         near = models.suggest(name)
         hint = f": did you mean {' or '.join(near)}?" if near else ": cfai models lists them"
         raise ConfigurationError(f"there is no model {name!r}{hint}")
-    write(
-        json.dumps(_to_dict(model), indent=2) + "\n" if as_json else "".join(f"{line}\n" for line in _describe(model))
-    )
+    if as_json:
+        write(json.dumps(_to_dict(model), indent=2) + "\n")
+        return
+    width = shutil.get_terminal_size().columns
+    for line in _describe(model):
+        is_wrapped = sys.stdout.isatty() and width > 2 * _INDENT
+        write(f"{wrap(line, width, indent=_INDENT) if is_wrapped else line}\n")
+    write(f"  {'run it':20}{_make_example(model)}\n")  # in one piece, to be copied
 
 
 def _describe(model: Model) -> Iterable[str]:
@@ -135,7 +151,6 @@ def _describe(model: Model) -> Iterable[str]:
         yield f"  {'can':20}{', '.join(sorted(model.capabilities))}"
     if parameters := get_parameters(model.name):
         yield f"  {'takes':20}{', '.join(parameters)}"
-    yield f"  {'run it':20}{_make_example(model)}"
 
 
 def _format_usd(amount: float) -> str:

@@ -675,6 +675,28 @@ def test_that_a_model_was_retired_is_told_once_at_the_start_or_when_it_is_chosen
     assert cfai("chat", retired, typed="one\ntwo")[2] == notice
 
 
+def test_a_chat_that_is_terminated_gives_the_terminal_back_as_it_was(serve: Serve) -> None:
+    with Terminal(serve(answer).url, "chat") as terminal:
+        terminal.show(">")
+        terminal.type("nothing", ENTER)
+        assert terminal.wait(lambda: "⠋" <= terminal.rows[-1].strip() <= "⣿"), "it turns, and the cursor is hidden"
+        terminal.program.terminate()
+        assert terminal.wait_for_end() == 143
+        assert b"\x1b[?25h" in terminal.written.rpartition(b"\x1b[?25l")[2]
+        assert b"Traceback" not in terminal.written
+
+
+def test_the_questions_of_a_conversation_that_goes_on_are_brought_back(serve: Serve, tmp_path: Path) -> None:
+    saved = tmp_path / "chat.json"
+    messages = [{"role": "user", "content": "one"}, {"role": "assistant", "content": "1"}]
+    fields = {"version": 1, "model": MODEL, "session_affinity": "a", "max_rounds": 8, "inputs": {}}
+    saved.write_text(json.dumps({**fields, "messages": messages}))
+    with Terminal(serve(answer).url, "chat", "--resume", str(saved)) as terminal:
+        terminal.show(">")
+        terminal.type(UP)
+        terminal.show("> one")
+
+
 def test_the_cost_of_an_answer_that_was_stopped_is_not_known(serve: Serve) -> None:
     usage = {"prompt_tokens": 1000, "completion_tokens": 1000, "total_tokens": 2000}
 

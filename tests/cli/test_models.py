@@ -112,6 +112,27 @@ def test_what_models_can_is_never_cut_and_those_that_are_no_more_are_dim(
     )
 
 
+def test_on_a_narrow_terminal_nothing_is_cut_or_broken_in_a_word(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "50")
+    out = cfai("models", "search", "gemma-4")[1]
+    assert max(map(len, out.splitlines())) <= 50
+    assert "@cf/google/gemma-4-26b-a4b-it\n  131,072 tokens\n  $0.1 / $0.3 in / out, per M tokens\n" in out
+    monkeypatch.setenv("COLUMNS", "80")
+    out = cfai("models", "list", "--task", "text-to-image")[1]
+    prices = {
+        f"{price.usd:.6f}".rstrip("0")
+        for model in models.list(task="text-to-image", live=True)
+        for price in model.price
+    }
+    assert "…" not in out
+    assert [price for price in prices if f"${price.rstrip('.')}" not in out] == []
+    lines = cfai("models", "show", "glm-4.7-flash")[1].splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line for line in lines[1:] if not re.match(r"  [a-z]| {22}\S", line)] == []
+    assert " logit_bias," in " ".join(lines)
+
+
 def test_sync_says_what_is_new_gone_and_changed_and_new_models_are_called_by_short_names(
     cfai: Run, local: Emulator, cache: Path
 ) -> None:
