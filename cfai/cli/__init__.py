@@ -7,6 +7,7 @@ import signal
 import sys
 from importlib import import_module
 from io import TextIOWrapper
+from typing import NoReturn
 
 _TERMINATED = 128 + signal.SIGTERM
 """The exit code of a shell for a program that was ended so."""
@@ -15,11 +16,15 @@ _TERMINATED = 128 + signal.SIGTERM
 def main() -> None:
     """Run the command line, or say what to install for it."""
     # What ends so too gives the terminal back as it was: its cursor, and that it shows what is typed.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    signal.signal(signal.SIGTERM, _end)
     try:
         _run_app()
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end(*_: object) -> NoReturn:
+    sys.exit(_TERMINATED)
 
 
 def _run_app() -> None:

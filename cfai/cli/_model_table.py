@@ -103,8 +103,9 @@ def _print_table(found: Sequence[Model]) -> None:
             style = "bold" if row is headings else "dim" if abilities.startswith("retired") else ""
             cells = (f"{name:{widths[0]}}", f"{length:>{widths[1]}}", f"{price:{widths[2]}}", abilities)
             print_text(console, "  ".join(cells[:beside]).rstrip(), style)
-            units = (f"{length} {headings[1]}" if length else "", f"{price} {headings[2]}" if " / " in price else price)
-            below = () if row is headings else ((), (*units, abilities), (), (abilities,), ())[beside]
+            unit = f" {headings[2]}" if " / " in price else " per M tokens" if price and " " not in price else ""
+            facts = " · ".join(filter(None, (f"{length} tokens" if length else "", f"{price}{unit}")))
+            below = () if row is headings else ((), (facts, abilities), (), (abilities,), ())[beside]
             for text in filter(None, below):
                 print_text(console, wrap(f"  {text}", console.width, indent=2), style)
         print_text(console, "")

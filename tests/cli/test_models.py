@@ -117,7 +117,7 @@ def test_on_a_narrow_terminal_nothing_is_cut_or_broken_in_a_word(cfai: Run, monk
     monkeypatch.setenv("COLUMNS", "50")
     out = cfai("models", "search", "gemma-4")[1]
     assert max(map(len, out.splitlines())) <= 50
-    assert "@cf/google/gemma-4-26b-a4b-it\n  131,072 tokens\n  $0.1 / $0.3 in / out, per M tokens\n" in out
+    assert "@cf/google/gemma-4-26b-a4b-it\n  131,072 tokens · $0.1 / $0.3 in / out, per M\n  tokens\n" in out
     monkeypatch.setenv("COLUMNS", "80")
     out = cfai("models", "list", "--task", "text-to-image")[1]
     prices = {
