@@ -69,15 +69,16 @@ def add_texts(prompt: str, attachments: Iterable[Attachment]) -> str:
     return "\n\n".join(filter(None, [prompt, *texts]))
 
 
-def list_media(model: str, attachments: Iterable[Attachment]) -> list[Path | bytes]:
+def list_media(model: str, attachments: Iterable[Attachment], *, checks: str = "enforce") -> list[Path | bytes]:
     """Return the media among attachments, as messages and a `Chat` take them.
 
-    Raises `InputError` for a sound or a video: of no model that the catalogue has is it known that it hears a message.
+    Raises `InputError` for a sound or a video, unless `checks` lets it pass: of no model that the catalogue has is it
+    known that it hears a message.
     """
     media = [each for each in attachments if each.kind != "text"]
     odd = [each for each in media if each.kind != "image"]
-    if odd and model in models.catalogue():
-        advice = "attach an image or a text; whisper-large-v3-turbo writes down what is said in a sound"
+    if odd and model in models.catalogue() and checks not in ("warn", "off"):
+        advice = "whisper-large-v3-turbo writes down what is said in a sound"
         raise InputError(f"{odd[0].name} is {_NOUNS[odd[0].kind]}, which {model} is not known to take: {advice}")
     return [each.medium for each in media]
 

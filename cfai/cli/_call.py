@@ -99,7 +99,7 @@ def _build_inputs(model: str, argument: str | None, request: Request) -> dict[st
     prompt, piped = read_prompt(argument)
     system = None if request.system is None else check_argument(request.system, "--system")
     attachments = [*piped, *map(read_attachment, request.files)]
-    inputs = build_inputs(model, prompt, system, parse_inputs(model, request.inputs), attachments)
+    inputs = build_inputs(model, prompt, system, parse_inputs(model, request.inputs), attachments, request.checks)
     known = models.catalogue().get(model)
     if known is None or known.task == "Text Generation":
         # Others do not stream text, and FLUX.1 refuses what its schema does not have.

@@ -76,7 +76,12 @@ def _get_json_type(value: Any) -> str:
 
 
 def build_inputs(
-    model: str, prompt: str, system: str | None, given: Mapping[str, Any], attachments: Sequence[Attachment]
+    model: str,
+    prompt: str,
+    system: str | None,
+    given: Mapping[str, Any],
+    attachments: Sequence[Attachment],
+    checks: str,
 ) -> dict[str, Any]:
     """Return the inputs of a call: the prompt and the media where the model takes them, and those that were `given`.
 
@@ -84,7 +89,11 @@ def build_inputs(
     """
     text = add_texts(prompt, attachments)
     is_told = takes_messages(model)
-    media = list_media(model, attachments) if is_told else [each for each in attachments if each.kind != "text"]
+    media = (
+        list_media(model, attachments, checks=checks)
+        if is_told
+        else [each for each in attachments if each.kind != "text"]
+    )
     taken, needed = get_parameters(model), describe_needed_file(model)
     prompt_fields = [name for name in (*_PROMPT_FIELDS, "messages") if name in taken]
     if not (text.strip() or media or given):

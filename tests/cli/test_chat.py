@@ -489,7 +489,7 @@ def test_files_go_with_the_next_question_in_any_form_that_a_terminal_writes_them
     talk(["what?"], SEES, "-a", str(picture))
     assert len(contents(local)[0]) == 2
     for arguments, name, said in (
-        ([SEES], sound, f"a.wav is a sound, which {SEES} is not known to take: attach an image or a text"),
+        ([SEES], sound, f"a.wav is a sound, which {SEES} is not known to take: whisper-large-v3-turbo"),
         ([MODEL], picture, f"which {MODEL} cannot see: choose a model that can, such as gemma-4-26b-a4b-it\n"),
         ([SEES], tmp_path / "none.png", "No such file"),
     ):

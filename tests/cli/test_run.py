@@ -385,6 +385,8 @@ def test_files_go_where_the_model_takes_them(cfai: Run, local: Emulator, tmp_pat
     sent = local.requests[-1].inputs
     assert sent.count(content) == 2
     assert b'name="input_image_1"' in sent
+    assert cfai("run", seeing, "what is said?", "-a", str(sound), "--checks", "off")[0] == 0
+    assert local.requests[-1].inputs["messages"][0]["content"][1]["type"] == "input_audio"
     before = len(local.requests)
     for arguments, message in (
         (["whisper", "-a", str(image)], "cat.jpg is an image, and @cf/openai/whisper takes none"),
@@ -403,7 +405,7 @@ def test_files_go_where_the_model_takes_them(cfai: Run, local: Emulator, tmp_pat
         (["bge-reranker-base", "hi"], """Add -i contexts='[{"text": "a river"}, {"text": "a town"}]', or add"""),
         (
             ["gemma-4-26b-a4b-it", "what is said?", "-a", str(sound)],
-            "hello.mp3 is a sound, which @cf/google/gemma-4-26b-a4b-it is not known to take: attach an image",
+            "hello.mp3 is a sound, which @cf/google/gemma-4-26b-a4b-it is not known to take: whisper-large-v3-turbo",
         ),
         ([MODEL, "hi", "-i", "seed=abc"], f"`seed` must be a number for {MODEL}, got 'abc'. Correct it"),
         ([MODEL, "hi", "-i", 'messages={"a": 1}'], '-i messages must be a list of messages, got {"a": 1}\n'),
