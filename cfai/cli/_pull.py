@@ -15,12 +15,12 @@ def pull() -> None:
     from cfai import ConfigurationError
     from cfai.cli._errors import print_error, print_line, report_errors
     from cfai.local.engines import fetch_model
-    from cfai.local.engines._llama import import_llama
+    from cfai.local.engines._llama import check_llama_is_installed
 
     with report_errors():
         try:
             write(f"{fetch_model(verify=True)}\n")
-            import_llama()
+            check_llama_is_installed()
         except ImportError as error:  # the file is there, and is of use once this is
             print_line(str(error), "yellow")
         except ConfigurationError as error:  # no fault of the arguments: there are none
