@@ -1,4 +1,5 @@
-"""The lines of the logger `cfai`: one for each call at INFO and for each retry at WARNING, and headers at DEBUG.
+"""The lines of the logger `cfai`: one for each call at INFO, headers at DEBUG, and at WARNING one for each retry and
+each stream for a browser that breaks off.
 
 A library is silent by default. `CFAI_LOG=info` shows them on standard error; a program may set up the logger itself.
 Neither inputs nor answers are logged, and no credentials.
@@ -56,9 +57,15 @@ def log_failure(model: str, seconds: float, attempts: int, error: BaseException)
 
 def log_retry(model: str, attempts: int, pause: float, error: CfaiError) -> None:
     """Log that a call is sent again after a pause of so many seconds, and why."""
-    reason = " ".join(str(error).split())[:200]
-    message = f"sent again in {pause:.2f} s, retry {attempts}, after {type(error).__name__}: {reason}"
+    message = f"sent again in {pause:.2f} s, retry {attempts}, after {_quote_error(error)}"
     logger.warning("%s", _printable(model, message))
+
+
+def log_broken_event_stream(error: CfaiError) -> None:
+    """Log what ended a stream for a browser, which sees it as an event: the program itself does not."""
+    reason, request_id = _quote_error(error), error.request_id or ""
+    details = "" if request_id in reason else f" (request id {request_id})"
+    logger.warning("%s", _printable(error.model or "", f"an event stream broke off: {reason}{details}"))
 
 
 def log_headers(subject: str, headers: Mapping[str, str]) -> None:
@@ -81,6 +88,10 @@ def _log(
     fields = {"status": status, "ms": milliseconds, "tokens": tokens, "neurons": neurons, "retries": retries}
     fields |= {"request_id": request_id, "error": error}
     logger.info("%s", _printable(model, *(f"{name}={value}" for name, value in fields.items() if value is not None)))
+
+
+def _quote_error(error: CfaiError) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
 def _describe_error(error: BaseException) -> str:

@@ -143,6 +143,24 @@ def test_each_retry_is_a_warning_with_the_reason_and_the_pause(
 
 
 @SYNC_AND_ASYNC
+def test_what_breaks_a_stream_for_a_browser_is_a_warning_since_the_program_does_not_see_it(
+    caller: Caller, service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = b'event: error\ndata: {"code": 3040, "message": "busy\\u001b[31m"}\n\n'
+    for body, logged in (
+        ([*native("a"), b"data: [DONE]\n\n"], []),
+        ([*native("a"), error], [f"{MODEL} an event stream broke off: StreamError: the service reported an error"]),
+        (native("a"), [f"{MODEL} an event stream broke off: StreamTruncatedError: the stream ended"]),
+    ):
+        with row(body):
+            service.answers(service.events(*body))
+            assert list(caller.stream(MODEL).to_event_stream())[-1].endswith(b"data: [DONE]\n\n")
+            found = lines(caplog, logging.WARNING)
+            assert [line[: len(start)] for line, start in zip(found, logged, strict=True)] == logged
+            assert "\x1b" not in "".join(found)
+
+
+@SYNC_AND_ASYNC
 def test_headers_are_logged_for_debugging_and_no_secret_is(
     callers: Callers, service: Service, caplog: pytest.LogCaptureFixture
 ) -> None:

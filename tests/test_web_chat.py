@@ -134,8 +134,11 @@ def test_an_error_reaches_the_page_in_plain_words_and_the_log_with_all_that_is_k
             (event,) = re.findall(r"event: error\ndata: (.*)\n", response.text)
             sent = json.loads(event)
             assert (sent["code"], sent["user_message"]) == (fault.code, error.user_message)
-    logged = [record.getMessage() for record in caplog.records if record.name == "uvicorn.error"]
-    assert [line.split()[0] for line in logged if "request id" in line] == ["5035", "3040"]
+    logged = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    broken = f"{GLM} an event stream broke off: Stream"
+    for line, beginning in zip(logged, ("5035", "3040", f"{broken}Error", f"{broken}TruncatedError"), strict=True):
+        assert line.startswith(beginning)
+        assert "request id" in line
 
 
 def test_what_is_no_conversation_is_refused_and_nothing_is_sent(local: Emulator, site: httpx.Client) -> None:

@@ -41,8 +41,17 @@ def render_error(error: BaseException) -> list[str]:
 
 def _wrap(message: str, count: int) -> list[str]:
     """Return a message in so many lines at most. Its end says what to do, so of a long one the middle goes."""
-    lines = [part for line in message.splitlines() for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False)]
-    return lines if len(lines) <= count else [*lines[: count - 2], f"{lines[count - 2][: _WIDTH - 2]} …", lines[-1]]
+    lines = _break(message)
+    if len(lines) <= count:
+        return lines
+    advice = message.find("What to do: ")
+    end = lines[-1:] if advice < 0 else _break(message[advice:])[: count - 1]
+    *begin, last = lines[: count - len(end)]
+    return [*begin, f"{last[: _WIDTH - 2]} …", *end]
+
+
+def _break(message: str) -> list[str]:
+    return [part for line in message.splitlines() for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False)]
 
 
 def _find_place(shell: Any, error: BaseException) -> list[str]:

@@ -1,7 +1,15 @@
 """Step 4 of a call: what came back. `parse` makes an output of a whole answer, a `Decoder` typed tokens of a stream."""
 
 from cfai._response.accumulator import Accumulator
-from cfai._response.decoder import END_MARK, Decoder, is_end_mark, is_json_object, split_at_end_mark, split_lone_events
+from cfai._response.decoder import (
+    CUT_HINT,
+    END_MARK,
+    Decoder,
+    is_end_mark,
+    is_json_object,
+    split_at_end_mark,
+    split_lone_events,
+)
 from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_headers
 from cfai._response.error_codes import CODES as ERROR_CODES
 from cfai._response.error_codes import EDGE_PAGE_CODES
@@ -26,6 +34,7 @@ from cfai._response.sse import EventDecoder, EventSplitter, parse_fields
 from cfai._response.transport_errors import describe_transport_error, find_cause, map_transport_error
 
 __all__ = [
+    "CUT_HINT",
     "EDGE_PAGE_CODES",
     "END_MARK",
     "ERROR_CODES",

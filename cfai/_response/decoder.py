@@ -22,6 +22,8 @@ from cfai.types import Token, Usage
 _DONE = b"[DONE]"
 END_MARK = b"data: " + _DONE
 """The block that ends a stream."""
+CUT_HINT = "ask again; if it stays, see whether a proxy on the way cuts answers off"
+"""What to do about a stream that ended too early."""
 
 _LINE_STARTS = (b"data: ", b"event: ", b"id: ", b"retry: ", _DONE)
 """The beginnings of lines, of which one that was cut off may have come."""
@@ -141,10 +143,11 @@ class Decoder:
         lines = [line for line in self._stray_lines if not any(start.startswith(line) for start in _LINE_STARTS)]
         text = redact(b"\n".join(lines), self._secrets).decode("utf-8", "replace").strip()
         if not text:
-            return self.record_failure(StreamTruncatedError(message))
+            return self.record_failure(StreamTruncatedError(f"{message}. What to do: {CUT_HINT}."))
         if parse_error_body(text).code is not None:
             return self._record_error_of_event(text)
-        return self.record_failure(StreamTruncatedError(f"{message}; what came is no event: {text[:200]!r}", body=text))
+        message += f"; what came is no event: {text[:200]!r}. What to do: {CUT_HINT}."
+        return self.record_failure(StreamTruncatedError(message, body=text))
 
     def _with_partial(self, failure: StreamError) -> StreamError:
         failure.partial = self.text

@@ -160,7 +160,8 @@ def build_stream_error(
     >>> type(error).__name__, error.limit
     ('StreamSequenceLengthError', 512)
     """
-    reason = _remove_code(problem.code, problem.message) or "no reason given"
+    text = re.sub(UUID_AT_END, "", problem.message).strip() if request_id else problem.message
+    reason = _remove_code(problem.code, text) or "no reason given"
     message = f"{opening}: {reason}" if problem.code is None else f"{opening}: {problem.code}: {reason}"
     if request_id:
         message += f" (request id {request_id})"

@@ -549,7 +549,7 @@ def _make_unreadable_error(
     """Return the error for a 2xx answer that cannot be read, with what came of it."""
     content = redact(to_utf8(response.content or b""), call.secrets)
     meta = response.meta
-    start = f": {content[:200].decode('utf-8', 'replace')!r}" if content else ""
+    start = f": {content[:80].decode('utf-8', 'replace')!r}" if content else ""
     return APIResponseValidationError(
         f"{problem}{start} ({_describe(meta)}). What to do: {hint}.",
         status_code=meta.status_code,

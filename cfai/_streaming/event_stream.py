@@ -16,6 +16,7 @@ import anyio
 from cfai._config import check_seconds
 from cfai._errors import DONE_EVENT, CfaiError, ConfigurationError, StreamError
 from cfai._json import to_compact_json
+from cfai._log import log_broken_event_stream
 from cfai._response import END_MARK, Decoder, is_json_object, parse_fields, split_at_end_mark, split_lone_events
 from cfai._transport import start_system_task
 from cfai._warnings import UnstoppedStreamWarning, warn
@@ -281,7 +282,10 @@ def _encode_end(error: Exception) -> bytes:
     """Return the last bytes of an event stream that `error`, or its proper end, has ended."""
     if isinstance(error, StopIteration | StopAsyncIteration):
         return DONE_EVENT
-    return (error if isinstance(error, CfaiError) else StreamError("reading the stream failed")).to_event_stream()
+    if not isinstance(error, CfaiError):
+        return StreamError("reading the stream failed").to_event_stream()
+    log_broken_event_stream(error)
+    return error.to_event_stream()
 
 
 def encoder_for(dialect: Dialect, decoder: Decoder) -> NativeEncoder | PassthroughEncoder:

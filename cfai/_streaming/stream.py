@@ -30,6 +30,7 @@ from cfai._errors import (
 from cfai._log import log_call, log_dropped, logger
 from cfai._request import PreparedCall
 from cfai._response import (
+    CUT_HINT,
     ApiResponse,
     Decoder,
     EventDecoder,
@@ -309,7 +310,7 @@ class _StreamState(Generic[T]):
             )
         cause = describe_transport_error(exception, self._call.secrets)
         return decoder.record_failure(
-            StreamTruncatedError(f"the connection broke in the middle of the stream: {cause}")
+            StreamTruncatedError(f"the connection broke in the middle of the stream: {cause}. What to do: {CUT_HINT}.")
         )
 
     def _describe_timeout(self, error: APITimeoutError) -> str:

@@ -42,7 +42,8 @@ UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 ai = Ai(total_timeout=240)
 app = FastAPI(openapi_url=None)
 app.mount("/page", StaticFiles(directory=PAGE))
-log = logging.getLogger("uvicorn.error")
+logging.basicConfig()  # what breaks an answer off is told by the logger "cfai"
+log = logging.getLogger("web_chat")
 
 
 class Message(BaseModel):

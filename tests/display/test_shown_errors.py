@@ -14,6 +14,7 @@ from tests.display.conftest import Shell
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 WRONG = f'ai.run("{GLM}", {{"prompt": "Hello", "max_tokens": 10**9}})'
+HALF = f'ai.run("{GLM}", {{"prompt": "Hello", "stream": stream}}, extra_headers=half)'
 
 
 def plain(text: str) -> list[str]:
@@ -22,11 +23,20 @@ def plain(text: str) -> list[str]:
 
 
 def test_an_error_is_five_lines_with_its_advice(notebook: Shell, ai: Any) -> None:
+    notebook.set(stream=False, half={"cfai-emulate": "truncated"})
     for cell, place, name, advice in (
         (WRONG, WRONG, "SequenceLengthError", "pass checks='warn' to send it all the same."),
         (f"x = 1\n{WRONG}", f"line 2: {WRONG}", "SequenceLengthError", "pass checks='warn'"),
         (f'ai.run("{GLM}", {{"promt": "x"}})', "promt", "InputError", "did you mean `prompt`?"),
         ('ai.run("@cf/nobody/nothing", {"prompt": "x"})', "nobody", "NotFoundError", "("),
+        (HALF, HALF, "APIResponseValidationError", "What to do: ask again; if it stays, see"),
+        (HALF, HALF, "APIResponseValidationError", "(status 200, request id "),
+        (
+            f"stream = True\n{HALF}.result()",
+            "line 2: ai.run(",
+            "StreamTruncatedError",
+            "What to do: ask again; if it stays",
+        ),
         (f"def ask():\n    return {WRONG}\nask()", f"line 2: return {WRONG}", "SequenceLengthError", "pass checks"),
     ):
         with row(cell):
@@ -75,6 +85,10 @@ def test_of_a_long_message_the_middle_goes_and_the_advice_stays(notebook: Shell)
     assert lines[1].startswith("InputError: a word")
     assert lines[3].endswith(" …")
     assert lines[4] == "What to do: leave it out."
+    notebook.set(error=InputError(f"{'a word ' * 200} ends. What to do: {'ask again ' * 12}or leave it."))
+    lines = plain(notebook("raise error").stdout)
+    assert len(lines) == 5
+    assert "\n".join(lines[3:]).split() == f"What to do: {'ask again ' * 12}or leave it.".split()
     notebook.set(error=CfaiError())
     assert plain(notebook("raise error").stdout)[1:] == ["CfaiError:"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cfai import StreamError, StreamTruncatedError
-from cfai._response.decoder import Decoder, is_end_mark
+from cfai._response.decoder import CUT_HINT, Decoder, is_end_mark
 from cfai._response.sse import EventSplitter
 from tests.conftest import row
 from tests.decoding import event, line, play, played, wire
@@ -71,7 +71,7 @@ def test_every_answer_has_to_end_and_a_stream_that_ended_early_says_just_that() 
     for events in ([stopped], [half, stopped], []):
         error = play(map(event, events)).error
         assert isinstance(error, StreamTruncatedError), events
-        assert str(error) == "the stream ended with neither [DONE] nor a finish reason"
+        assert str(error) == f"the stream ended with neither [DONE] nor a finish reason. What to do: {CUT_HINT}."
 
 
 def test_half_a_character_is_given_once_at_the_end_even_behind_the_end_mark() -> None:
@@ -127,7 +127,7 @@ def test_an_error_has_the_event_that_reported_it() -> None:
         (event({"response": "a"}) + b"AiError: 3043: it failed\n\n", "3043: it failed", "AiError: 3043: it failed"),
         (b"upstream connect error\n", "neither .* what came is no event: 'upstream connect", "upstream connect error"),
         (b'{"response": "a"}\n\n' + DONE, "without an answer; what came is no event: '{", '{"response": "a"}'),
-        (event({"response": "a"}) + b"dat", "nor a finish reason$", None),
+        (event({"response": "a"}) + b"dat", "nor a finish reason. What to do: ask again", None),
     ):
         error = play([events]).error
         with row(events):
@@ -201,3 +201,12 @@ def test_numbers_of_any_length_are_an_answer_or_a_stream_error() -> None:
             for number in (b"%b", b"-%b", b"%b.5", b"1e%b", b"1e-%b"):
                 said = b"data: " + payload % (number % (b"9" * digits)) + b"\n\n"
                 assert is_answer_or_stream_error(said + increment + DONE), (payload, digits, number)
+
+
+def test_the_request_id_of_an_error_is_told_once() -> None:
+    request_id = "7d1f36a5-0f5c-4b34-9f0e-0a7f2f0d4a11"
+    decoder = Decoder("", request_id)
+    with pytest.raises(StreamError) as caught:
+        decoder.feed(b'data: {"error": "3040: Capacity exceeded. (%s)"}' % request_id.encode())
+    assert str(caught.value).count(request_id) == 1
+    assert f"Capacity exceeded. (request id {request_id}). What to do: " in str(caught.value)
