@@ -22,6 +22,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from jupyter_client.manager import start_new_kernel
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from PIL import Image, ImageChops
@@ -36,6 +37,7 @@ OPTIONS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --hide-scrollbars --virtual-time-budget=3000"
 )
+GLM = "@cf/zai-org/glm-4.7-flash"
 LONG = 120
 """Seconds after which a cell, or the browser, is given up."""
 
@@ -85,12 +87,17 @@ SHOWN = {
 """By picture of the docs: the cells that are seen on it."""
 
 
+def set_account(patch: pytest.MonkeyPatch, emulator: Emulator) -> None:
+    """Let an `Ai` without arguments call an emulator, in kernels too."""
+    patch.setenv("CLOUDFLARE_API_BASE_URL", emulator.base_url)
+    patch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
+    patch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
+
+
 def run_notebook(book: Any, folder: Path, *, may_fail: bool = False) -> Any:
     """Run a notebook in a kernel of its own against an emulator."""
     with Emulator(tokens_per_second=60) as emulator, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CLOUDFLARE_API_BASE_URL", emulator.base_url)
-        patch.setenv("CLOUDFLARE_ACCOUNT_ID", emulator.account_id)
-        patch.setenv("CLOUDFLARE_API_TOKEN", emulator.api_token)
+        set_account(patch, emulator)
         options = {"resources": {"metadata": {"path": str(folder)}}, "timeout": LONG, "allow_errors": may_fail}
         NotebookClient(book, kernel_name="python3", **options).execute()
     return book
@@ -247,6 +254,37 @@ def test_synchronous_and_awaited_calls_and_magics_work_in_the_loop_of_a_kernel(t
     book = run_notebook(make_book(*cells), tmp_path)
     for cell in (book.cells[number] for number in (1, 2, 3, 4, 6)):
         assert "emulated answer to “Hello”" in str(list_shown(cell)), cell.source
+
+
+def test_an_interrupt_between_two_cells_stops_an_asynchronous_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Emulator(tokens_per_second=20) as emulator:
+        set_account(monkeypatch, emulator)
+        manager, client = start_new_kernel(kernel_name="python3")
+        try:
+            cells = (
+                "from cfai import Ai\nai = Ai()",
+                f"await ai.arun({GLM!r}, {{'prompt': 'Write 400 words', 'stream': True}})",
+            )
+            for cell in cells:
+                client.execute_interactive(cell, timeout=LONG, output_hook=lambda _: None)
+            while "emulated answer" not in wait_for_look(client, "text/html"):
+                pass
+            manager.interrupt_kernel()
+            assert "stopped" in wait_for_look(client, "text/markdown")
+            assert emulator.wait_for_disconnects(1, timeout=LONG)
+            reply = client.execute_interactive("1 + 1", timeout=LONG, output_hook=lambda _: None)
+            assert reply["content"]["status"] == "ok"
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+
+
+def wait_for_look(client: Any, kind: str) -> str:
+    """Return the next that a growing stream shows in a media type."""
+    while True:
+        message = client.get_iopub_msg(timeout=LONG)
+        if message["msg_type"] == "update_display_data" and kind in message["content"]["data"]:
+            return message["content"]["data"][kind]
 
 
 def keep_outputs(path: Path) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from contextlib import suppress
 from typing import Any
@@ -121,6 +122,24 @@ def ashow_stream(stream: Any) -> None:
     task = loop.create_task(_agrow(stream, _Screen(stream, repr(stream))))
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
+    _take_interrupts(loop)
+
+
+def _take_interrupts(loop: asyncio.AbstractEventLoop) -> None:
+    """Let an interrupt stop what grows while no cell runs, when a kernel ignores it. A cell that runs has its own."""
+    handler = signal.getsignal(signal.SIGINT)
+    with suppress(ValueError):  # only the main thread may set one
+        if _tasks and handler is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, _stop_all)
+        elif not _tasks and handler is _stop_all:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if _tasks:  # a kernel sets it anew before and after each cell
+        loop.call_later(_INTERVAL, _take_interrupts, loop)
+
+
+def _stop_all(*_: Any) -> None:
+    for task in _tasks:
+        task.get_loop().call_soon_threadsafe(task.cancel)
 
 
 async def _agrow(stream: Any, screen: _Screen) -> None:
