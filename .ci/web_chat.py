@@ -208,6 +208,7 @@ def test_an_error_is_told_in_plain_words_and_the_question_can_be_sent_again(
     expect(problem).to_have_text("The model is busy. Try again in 2 minutes, or choose another one.")
     expect(page.locator("article")).to_have_count(0)
     expect(page.get_by_label("Message")).to_have_value("Where is New York?")
+    expect(page.locator("#used")).to_have_text("0 of 131,072 tokens")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("article.assistant small")).to_have_text("The answer broke off. Please ask again.")
     assert answer_of(page).text_content().startswith("This is an emulated answer")
@@ -243,6 +244,15 @@ def test_a_script_in_an_answer_is_shown_and_not_run(page: Page, local: Emulator,
         page.evaluate(add, "document.title = 'run'")
     assert page.title() == "Workers AI chat"
     assert "Content Security Policy" in complaints.pop()
+
+
+def test_characters_that_turn_the_order_of_others_are_shown_and_do_not_act(page: Page, local: Emulator) -> None:
+    local.script(write_answer("a\u202eb \u0633 `c\u2067d`", "e\u2066f"))
+    ask(page, "g\u202eh")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+    assert answer_of(page).text_content() == "a\\u202eb \u0633 c\\u2067d"
+    assert page.locator("article details > div").last.text_content() == r"e\u2066f"
+    assert page.locator("article.user > div").text_content() == r"g\u202eh"
 
 
 def test_code_and_bold_type_are_shown_as_such(page: Page, local: Emulator) -> None:
@@ -305,6 +315,29 @@ def test_pictures_go_to_a_model_that_sees_made_smaller(page: Page, local: Emulat
     expect(page.get_by_role("alert")).to_have_text("notes.txt is no picture that this browser can read.")
     page.reload()
     expect(page.get_by_role("img", name="A picture of yours")).to_have_count(1)
+
+
+def test_a_picture_waits_while_a_model_is_chosen_that_sees_none(page: Page, local: Emulator) -> None:
+    model, pictures = page.get_by_label("Model"), page.get_by_role("button", name="Remove this picture")
+    model.select_option(GEMMA)
+    page.get_by_label("Add pictures").set_input_files(PHOTO)
+    expect(pictures).to_have_count(1)
+    model.select_option(GLM)
+    expect(page.get_by_text("Kept for a model that sees pictures: this one does not.")).to_be_visible()
+    for fault in (Fault(code=3040, retry_after=100), "ok"):
+        local.script(fault)
+        ask(page, "Hello")
+        expect(page.get_by_role("button", name="Send")).to_be_visible()
+        assert sent_messages(local)[-1]["content"] == "Hello"
+        expect(pictures).to_have_count(1)
+    model.select_option(GEMMA)
+    expect(page.get_by_text("Kept for a model")).to_have_count(0)
+    for fault in (Fault(code=3040, retry_after=100), "ok"):
+        local.script(fault)
+        ask(page, "What is in this picture?")
+        expect(page.get_by_role("button", name="Send")).to_be_visible()
+        assert len(sent_messages(local)[-1]["content"]) == 2
+        expect(pictures).to_have_count(int(fault != "ok"))
 
 
 def test_a_long_conversation_goes_on_and_says_what_is_left_out(page: Page, local: Emulator) -> None:

@@ -19,6 +19,9 @@ function save() {
   }
 }
 
+// Characters that would show what stands around them in another order, as escapes.
+const escape = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, (each) => `\\u${each.charCodeAt(0).toString(16)}`);
+
 // Code and bold type of Markdown, as elements that hold text: what a model writes never becomes HTML.
 function format(text) {
   return text.split(/(\n*```[^]*?(?:```\n*|$)|`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part, index) => {
@@ -40,8 +43,8 @@ function show(message) {
     const isAtEnd = $("log").scrollHeight - $("log").scrollTop - $("log").clientHeight < 100;
     reasoning.hidden = !message.reasoning;
     summary.textContent = message.text ? "Reasoning" : "Thinking…";
-    thoughts.textContent = message.reasoning;
-    text.replaceChildren(...format(message.text));
+    thoughts.textContent = escape(message.reasoning ?? "");
+    text.replaceChildren(...format(escape(message.text)));
     note.textContent = message.note;
     if (isAtEnd) $("log").scrollTop = $("log").scrollHeight;
   };
@@ -60,11 +63,12 @@ function showControls(problem = "") {
   chat.model = $("model").value = model.name;
   $("meter").max = model.context_length.value;
   showTokens(chat.tokens);
-  $("attach").hidden = $("pictures").hidden = !model.capabilities.includes("vision");
+  $("attach").hidden = !model.capabilities.includes("vision");
   $("pictures").replaceChildren(...chat.images.map((src) => {
     const remove = () => ((chat.images = chat.images.filter((each) => each !== src)), showControls(), false);
     return make("input", { type: "image", src, alt: "Remove this picture", title: "Remove", onclick: remove });
   }));
+  if ($("attach").hidden && chat.images.length) $("pictures").append("Kept for a model that sees pictures: this one does not.");
   $("problem").textContent = problem;
   $("send").hidden = Boolean(stop);
   $("stop").hidden = !stop;
@@ -76,13 +80,16 @@ function showTokens(tokens) {
 }
 
 function ask() {
-  const [text, images] = [$("text").value.trim(), $("attach").hidden ? [] : chat.images];
+  const text = $("text").value.trim();
+  const images = $("attach").hidden ? [] : chat.images; // the others wait for a model that sees them
   if (stop || !(text || images.length)) return;
+  const { tokens } = chat;
   const question = { role: "user", text, images };
   const answer = { role: "assistant", text: "", reasoning: "", note: "" };
   const messages = [...chat.messages, question].map(({ role, text, images }) => ({ role, text, images }));
   chat.messages.push(question, answer);
-  [chat.images, $("text").value] = [[], ""];
+  chat.images = chat.images.filter((each) => !images.includes(each));
+  $("text").value = "";
   const [, draw] = [show(question), show(answer)];
 
   const source = new PostEventSource("/answer", { id: chat.id, model: chat.model, messages });
@@ -94,7 +101,9 @@ function ask() {
     if (!answer.text) {
       // Nothing came: the question goes back to where it can be sent again.
       chat.messages.splice(-2);
-      [chat.images, $("text").value] = [images, [text, $("text").value].filter(Boolean).join("\n")];
+      chat.images.unshift(...images);
+      chat.tokens = tokens;
+      $("text").value = [text, $("text").value].filter(Boolean).join("\n");
       showAll();
     }
     showControls(answer.text ? "" : problem);
