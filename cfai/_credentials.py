@@ -31,7 +31,7 @@ BASE_URL_NAMES = ("CLOUDFLARE_API_BASE_URL", "CLOUDFLARE_BASE_URL", "CF_API_BASE
 _MAX_LENGTH = 4096
 """Characters of a token, an id or a URL: servers take some 8,000 for all headers together."""
 
-NO_ACCOUNT = "without an account, use Ai.local(), or cfai run --local"
+NO_ACCOUNT = "without an account, start the program with cfai dev -- python app.py, or use Ai.local()"
 
 # Patterns stay strings: `re` compiles them at first use, so that importing does not.
 _HEX_32 = r"[0-9a-fA-F]{32}"

@@ -35,7 +35,7 @@ _WORDS = {
     r"[Pp]ass max_tokens, as a number, [^.]*": "--max-tokens 1000 allows more",
     r"pass account_id, or set": "set",
     r"pass api_token, or set": "set",
-    r"use Ai\.local\(\), or cfai run --local": "cfai run --local",
+    r"start the program with cfai dev -- python app\.py, or use Ai\.local\(\)": "cfai run --local",
     r"pass checks='(\w+)' to": r"add --checks \1 to",
     r"checks=['\"](\w+)['\"]": r"--checks \1",
     r"allow_remote=True, or --allow-remote,": "--allow-remote",

@@ -1,5 +1,6 @@
 """A chat in the browser: `python examples/web_chat/app.py`, then open http://127.0.0.1:8000.
 
+Without an account: `cfai dev -- python examples/web_chat/app.py`, with emulated answers.
 Needs `pip install fastapi uvicorn`. Whoever reaches the page spends your neurons: put a login before it.
 """
 
