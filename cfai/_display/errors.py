@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sys
 import textwrap
 import traceback
@@ -19,7 +20,6 @@ _PLACE_WIDTH = 120
 """Characters of the user's own line, which is cut rather than broken."""
 _MOST_LINES = 5
 _SHELLS = ("IPython", "ipykernel")
-_BOLD_RED, _GREY, _PLAIN = "\x1b[1;31m", "\x1b[90m", "\x1b[0m"
 
 
 def render_error(error: BaseException) -> list[str]:
@@ -30,13 +30,14 @@ def render_error(error: BaseException) -> list[str]:
     shell = find_shell()
     if sys.exc_info()[1] is not error:
         return shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=1)
-    place = [_GREY + line + _PLAIN for line in _find_place(shell, error)]
-    ending = [] if shows_pages() else [f"{_GREY}%tb shows the whole traceback{_PLAIN}"]
+    bold_red, grey, plain = ("", "", "") if os.environ.get("NO_COLOR") else ("\x1b[1;31m", "\x1b[90m", "\x1b[0m")
+    place = [grey + line + plain for line in _find_place(shell, error)]
+    ending = [] if shows_pages() else [f"{grey}%tb shows the whole traceback{plain}"]
     if not ending:
         _fold_traceback(shell, error)
     name = type(error).__name__
     first, *others = _wrap(f"{name}: {error}", _MOST_LINES - len(place) - len(ending))
-    return [*place, f"{_BOLD_RED}{name}{_PLAIN}{first.removeprefix(name)}", *others, *ending]
+    return [*place, f"{bold_red}{name}{plain}{first.removeprefix(name)}", *others, *ending]
 
 
 def _wrap(message: str, count: int) -> list[str]:

@@ -19,6 +19,8 @@ _ACTIVE = r"<|!\[|\][(:](?=\s*\S{0,64}[:&\\])(?!\s*(?:https?://|mailto:))"
 
 A scheme is short, and ends in a colon, which may be written as an entity or escaped.
 """
+_WEB_LINK = r"(<(?:https?://|mailto:)[^\s<>]+)>"
+"""An address in its marks. The second would be taken for a part of it, since the first is shown as it was written."""
 _FENCE = r"( *)(`{3,}|~{3,})([^`]*)"
 _INLINE = (
     r"(?s)(?<![`\\])(?P<ticks>`+)(?!`)(?P<code>(?:(?!\n\s*\n).){1,2000}?)(?<!`)(?P=ticks)(?!`)"
@@ -107,7 +109,7 @@ def _disarm(text: str) -> str:
     def show(found: re.Match[str]) -> str:
         return {"<": "&lt;", "![": "&#33;[", "](": "]&#40;", "]:": "]&#58;"}[found[0]]
 
-    return re.sub(_ACTIVE, show, text)
+    return re.sub(_ACTIVE, show, re.sub(_WEB_LINK, r"\1&gt;", text))
 
 
 def _to_entities(code: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, SupportsIndex, overload
 if TYPE_CHECKING:
     from cfai.models import Model
 
-_HEADINGS = ("name", "task", "context", "price", "capabilities", "retired")
+_HEADINGS = ("name", "price", "context", "task", "capabilities")
+_KINDS = {"per M input tokens": "in", "per M cached input tokens": "cached", "per M output tokens": "out"}
 
 
 class ModelList(list["Model"]):
@@ -34,21 +35,20 @@ def render_models(models: ModelList) -> str:
     from cfai._display import render_table
 
     headings, *rows = _format_rows(models)
-    return render_table(headings, rows, unbroken=range(2))
+    return render_table(headings, rows, numbers=[2], unbroken=[0])
 
 
 def _format_rows(models: ModelList) -> list[tuple[str, ...]]:
-    """Return the headings and a row a model; without the last column, if none is retired."""
-    end = len(_HEADINGS) if any(model.retired_on for model in models) else -1
-    return [row[:end] for row in (_HEADINGS, *map(_format_row, models))]
+    """Return the headings and a row a model."""
+    return [_HEADINGS, *map(_format_row, models)]
 
 
 def _format_prices(model: Model) -> str:
-    """Return prices, those of tokens as one: `$0.06 input, $0.4 output per M tokens`."""
+    """Return prices, those of tokens as one: `$0.06 in, $0.4 out per M tokens`."""
     amounts = [f"${price.usd:.10f}".rstrip("0").rstrip(".") for price in model.price]
     units = [price.unit for price in model.price]
     if len(units) > 1 and all(unit.startswith("per M ") and unit.endswith(" tokens") for unit in units):
-        kinds = [unit.removeprefix("per M ").removesuffix(" tokens") for unit in units]
+        kinds = [_KINDS.get(unit, unit) for unit in units]
         return ", ".join(map(" ".join, zip(amounts, kinds, strict=True))) + " per M tokens"
     return "; ".join(map(" ".join, zip(amounts, units, strict=True)))
 
@@ -57,9 +57,8 @@ def _format_row(model: Model) -> tuple[str, ...]:
     context = model.context_length or model.input_length
     return (
         model.name,
-        model.task,
+        f"retired {model.retired_on}" if model.retired_on else _format_prices(model),
         f"{context.value:,}" if context else "",
-        _format_prices(model),
+        model.task,
         ", ".join(sorted(model.capabilities)),
-        str(model.retired_on or ""),
     )

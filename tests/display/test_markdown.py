@@ -229,6 +229,7 @@ def test_what_is_not_is_shown_as_it_was_written() -> None:
         ("a < b, <b>c</b>", "a &lt; b, &lt;b>c&lt;/b>"),
         ("$a < b$", "$a \\lt  b$"),
         ("`List<int>`", "<code>List&#60;int&#62;</code>"),
+        ("<https://b.example>. > c", "&lt;https://b.example&gt;. > c"),
         ("![a](https://b)", "&#33;[a](https://b)"),
         ("[a](javascript:b)", "[a]&#40;javascript:b)"),
         ("```\na\r\nb", "```\na\nb\n```"),

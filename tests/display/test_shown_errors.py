@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from cfai import CfaiError, InputError
 from tests.conftest import row
 from tests.display.conftest import Shell
@@ -91,6 +93,12 @@ def test_of_a_long_message_the_middle_goes_and_the_advice_stays(notebook: Shell)
     assert "\n".join(lines[3:]).split() == f"What to do: {'ask again ' * 12}or leave it.".split()
     notebook.set(error=CfaiError())
     assert plain(notebook("raise error").stdout)[1:] == ["CfaiError:"]
+
+
+def test_without_colors_an_error_has_none(terminal: Shell, ai: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "\x1b[" in terminal(WRONG).stdout
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in terminal(WRONG).stdout
 
 
 def test_other_errors_are_those_of_ipython(notebook: Shell) -> None:
