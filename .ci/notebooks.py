@@ -120,7 +120,7 @@ def generalize(text: str) -> str:
     """Return what is shown without what is another each time: seconds, plots, and where things are on the machine."""
     text = re.sub(r"[\d.]+ m?s</small>", "1.0 s</small>", text)
     text = re.sub(r", line \d+, in ", ", line …, in ", text)
-    text = re.sub(r"File &quot;[^&]*?/((?:cfai|IPython)/[^&]*)&quot;", r"File &quot;…/\1&quot;", text)
+    text = re.sub(r"File &quot;[^&]*/((?:cfai|IPython)/[^&]*)&quot;", r"File &quot;…/\1&quot;", text)
     return re.sub(r"/[^ &]*ipykernel_\d+/\d+\.py", "…/ipykernel/cell.py", text)
 
 
