@@ -65,6 +65,11 @@ def test_arguments_win_over_the_environment_and_blanks_count_for_nothing() -> No
         assert seen == (ID, TOKEN, url), arguments
 
 
+def test_without_an_account_the_error_names_what_starts_the_same_program() -> None:
+    for arguments in ((None, TOKEN, None), (ID, None, None)):
+        assert "without an account, start the program with cfai dev -- python app.py" in error_of(*arguments)
+
+
 def test_the_global_key_is_not_taken_for_a_token() -> None:
     key, email = {"CLOUDFLARE_API_KEY": "the-global-key"}, {"CLOUDFLARE_EMAIL": "a@b.example"}
     message = error_of(token=None, environment=key | email)
