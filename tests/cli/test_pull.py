@@ -39,8 +39,10 @@ def test_what_keeps_the_model_from_being_fetched_is_an_error_and_nothing_is_kept
     assert [*(packages / "cache" / "cfai").iterdir()] == []
 
 
-def test_the_place_of_the_file_is_shown_with_escapes_on_a_terminal(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    install_library(monkeypatch)
+def test_the_place_of_the_file_is_shown_with_escapes_on_a_terminal(
+    cfai: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    install_library(monkeypatch, tmp_path)
     monkeypatch.setattr("cfai.local.engines.fetch_model", lambda verify: Path("a\x1b]0;title\x07b"))
     assert cfai("pull") == (0, "a\x1b]0;title\x07b\n", "")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
@@ -50,5 +52,5 @@ def test_the_place_of_the_file_is_shown_with_escapes_on_a_terminal(cfai: Run, mo
 def test_a_model_that_cannot_run_yet_says_what_to_install(cfai: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     monkeypatch.setattr("cfai.local.engines.fetch_model", lambda verify: Path("model.gguf"))
-    said = 'models that run in this process need an extra: pip install "cfai-sdk[llama]"\n'
+    said = 'models that run on this machine need an extra: pip install "cfai-sdk[llama]"\n'
     assert cfai("pull") == (0, "model.gguf\n", said)
