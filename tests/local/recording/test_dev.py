@@ -200,7 +200,7 @@ def test_options_that_mean_nothing_together_are_refused_and_a_mistake_named(
             assert problem in err
     assert list(tmp_path.iterdir()) == []
     for options, problem in (
-        (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback: pass allow_remote=True, or --allow-remote, to be"),
+        (["--host", "0.0.0.0"], "'0.0.0.0' is not loopback: pass --allow-remote to be"),
         (["--random-faults", "2"], "rate must be a share of the requests, from 0 to 1, got 2.0"),
         (["--concurrency", "0"], "concurrency must be 1 or more"),
         (["--replay", "nothing"], "nothing is recorded in nothing"),
