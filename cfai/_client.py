@@ -86,6 +86,7 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from cfai._resources import AccountApi, AsyncPages, Pages
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
     Chat = Job = AsyncJob = Iterable
+    AccountApi = Pages = AsyncPages = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -866,6 +868,46 @@ class Ai:
             max_cost *= count_reads(1)  # an answer that does not fit is asked for once more
         source = entry.price_source if entry and max_cost is not None else None
         return replace(result, max_cost=max_cost, price_source=source)
+
+    def models(self, **filters: Unpack[types.ModelFilters]) -> Pages[types.ModelInfo]:
+        """List the models of the service, as `env.AI.models()` does. Each page is fetched when it is come to.
+
+        ```python
+        for model in ai.models(task="Text Generation", search="llama"):
+            print(model.name, model.properties.get("context_window"))
+        ```
+
+        `cfai.models` has what this package knows of them, without a call. Raises `ConfigurationError` for a filter that
+        there is not, and while it is iterated `InferenceUpstreamError` and `APIConnectionError`, as `run` does.
+        """
+        from cfai._resources.models import list_models
+
+        return list_models(self._api, filters)
+
+    def amodels(self, **filters: Unpack[types.ModelFilters]) -> AsyncPages[types.ModelInfo]:
+        """List the models of the service, for `async for`."""
+        from cfai._resources.models import alist_models
+
+        return alist_models(self._api, filters)
+
+    def model_schema(self, model: str) -> types.ModelSchema:
+        """Return the JSON schemas of a model's `input` and `output`, as the service has them today."""
+        from cfai._resources.models import get_schema
+
+        return self._api.call(get_schema(model))
+
+    async def amodel_schema(self, model: str) -> types.ModelSchema:
+        """Return the JSON schemas of a model's `input` and `output`, awaited."""
+        from cfai._resources.models import get_schema
+
+        return await self._api.acall(get_schema(model))
+
+    @property
+    def _api(self) -> AccountApi:
+        """The API of the account, for what is not `run`."""
+        from cfai._resources import AccountApi
+
+        return AccountApi(self._config, self._pool)
 
     def _get_policy(self, checks: CheckMode) -> LimitPolicy:
         """Return the limits that a call with these `checks` is held to."""

@@ -10,11 +10,11 @@ from cfai._response.decoder import (
     split_at_end_mark,
     split_lone_events,
 )
-from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_headers
+from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_headers, to_utf8
 from cfai._response.error_codes import CODES as ERROR_CODES
 from cfai._response.error_codes import EDGE_PAGE_CODES
 from cfai._response.errors import build_error, concerns_all_calls
-from cfai._response.extract import event_reports_error
+from cfai._response.extract import body_reports_error, event_reports_error, unwrap
 from cfai._response.parse import (
     ApiResponse,
     build_broken_error,
@@ -44,6 +44,7 @@ __all__ = [
     "ErrorBody",
     "EventDecoder",
     "EventSplitter",
+    "body_reports_error",
     "build_broken_error",
     "build_error",
     "build_response",
@@ -70,5 +71,7 @@ __all__ = [
     "should_resend_unstreamed",
     "split_at_end_mark",
     "split_lone_events",
+    "to_utf8",
+    "unwrap",
     "warn_if_cut",
 ]

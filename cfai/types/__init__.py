@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cfai.types._media import *
     from cfai.types._media_inputs import *
     from cfai.types._media_types import *
+    from cfai.types._models import *
     from cfai.types._moderation import *
     from cfai.types._output import *
     from cfai.types._reranking import *
@@ -98,6 +99,10 @@ __all__ = [
     "MessagesInputsPlain",
     "MessagesInputsStream",
     "Meta",
+    "ModelFilters",
+    "ModelInfo",
+    "ModelSchema",
+    "ModelTask",
     "Moderation",
     "MoondreamInputs",
     "MoondreamInputsStream",
@@ -220,6 +225,7 @@ _MODULES = {
     "_media": {"Audio", "Binary", "Image"},
     "_media_types": {"find_media_type", "find_target"},
     "_media_inputs": {"AudioSource", "ImageSource", "MediaBody", "MediaSource"},
+    "_models": {"ModelFilters", "ModelInfo", "ModelSchema", "ModelTask"},
     "_moderation": {"GuardInputs", "GuardMessage", "Moderation"},
     "_output": {"Output", "Result"},
     "_reranking": {"RankedContext", "Reranking", "RerankingInputs"},
