@@ -27,6 +27,7 @@ from cfai._response.parse import (
     is_stream,
     make_too_large_error,
     parse,
+    parse_result,
     should_resend_unstreamed,
     warn_if_cut,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "parse_body",
     "parse_error_body",
     "parse_fields",
+    "parse_result",
     "redact",
     "redact_headers",
     "should_resend_unstreamed",

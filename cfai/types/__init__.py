@@ -12,6 +12,7 @@ from cfai.types._tokens import add_up_meta as add_up_meta
 from cfai.types._tokens import give_ids as give_ids
 
 if TYPE_CHECKING:
+    from cfai.types._batches import *
     from cfai.types._classification import *
     from cfai.types._clef import *
     from cfai.types._embeddings import *
@@ -45,6 +46,8 @@ __all__ = [
     "AudioSource",
     "AuraInputs",
     "AuraInputsStream",
+    "BatchInputs",
+    "BatchItem",
     "BatchPoll",
     "Binary",
     "Box",
@@ -185,6 +188,7 @@ __all__ = [
 
 # At first use: the first model of pydantic costs tens of milliseconds, and nothing but a type checker needs the inputs.
 _MODULES = {
+    "_batches": {"BatchInputs", "BatchItem"},
     "_classification": {
         "Box",
         "Classification",
