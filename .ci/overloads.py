@@ -204,7 +204,7 @@ EITHER = (
     ],
 )
 # The models that take batches, by groups in which there are some.
-BATCHED = ("TextModel", "EmbeddingModel", "ContextModel", "TranslationModel", "NovaModel", "AuraModel", "TurnModel")
+BATCHED = ("TextModel", "EmbeddingModel", "ContextModel", "TranslationModel", "AuraModel", "TurnModel")
 ANSWERS = [
     ("The answer of a task, by the model.", TASKS),
     ("Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.", TEXT),

@@ -3874,16 +3874,6 @@ if TYPE_CHECKING:
         @overload
         def batch(
             self: Any,
-            model: NovaModel,
-            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
-            *,
-            request_id: str | None = None,
-            **options: Unpack[CallOptions],
-        ) -> Batch[Transcription]: ...
-
-        @overload
-        def batch(
-            self: Any,
             model: AuraModel,
             requests: Iterable[Mapping[str, Any] | BaseModel] = (),
             *,
@@ -3969,16 +3959,6 @@ if TYPE_CHECKING:
             request_id: str | None = None,
             **options: Unpack[CallOptions],
         ) -> Coroutine[Any, Any, AsyncBatch[Translation]]: ...
-
-        @overload
-        def abatch(
-            self: Any,
-            model: NovaModel,
-            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
-            *,
-            request_id: str | None = None,
-            **options: Unpack[CallOptions],
-        ) -> Coroutine[Any, Any, AsyncBatch[Transcription]]: ...
 
         @overload
         def abatch(

@@ -47,11 +47,15 @@ MAX_PAYLOAD = 10_000_000
 
 _ALSO_QUEUED = ("@cf/baai/bge-m3", "@cf/meta/m2m100-1.2b")
 """Models without `async_queue` in the listing whose batches are documented."""
+_NEVER_JSON = "@cf/deepgram/nova-3"
+"""A model with `async_queue` whose sounds are the whole body of a call, and so no part of a batch."""
 
 _MUST_BE = "a list of inputs, such as [{'prompt': '...'}]"
 
 _FIRST_PAUSE, _GROWTH, _LONGEST_PAUSE = 1.0, 1.5, 30.0
 """Seconds between two polls at first and at most. Each pause is so many times as long as the one before."""
+_LONGEST_RETRY_AFTER = 600.0
+"""Seconds: a poll takes little, and the service may have meant something else by a day."""
 _LAST_LOOK = 1.0
 """Seconds that a poll may take at least, however little of the timeout is left."""
 _MOST_FAILURES = 20
@@ -134,7 +138,7 @@ def _check_model(model: str) -> None:
     entry = models.catalogue().get(model)
     if entry is None or "async_queue" in entry.capabilities or model in _ALSO_QUEUED:
         return
-    others = [each for each in models.catalogue().values() if "async_queue" in each.capabilities]
+    others = [each for each in models.list(capability="async_queue", live=True) if each.name != _NEVER_JSON]
     names = [each.name for each in others if each.task == entry.task] or [each.name for each in others][:3]
     raise InputError(f"{model} takes no batch: choose a model with `async_queue`, such as {', '.join(names)}")
 
@@ -208,10 +212,11 @@ def connect(config: ClientConfig, model: str, request_id: str, options: RunOptio
 def note_handed_in(error: BaseException, parts: Sequence[_Part]) -> None:
     """Note on an error which part of a batch was handed in before it, so that it is not lost."""
     if parts:
-        count = sum(part.size or 0 for part in parts)
-        error.add_note(
-            f"The first {count:,} requests were handed in: ai.batch(model, request_id={_join_ids(parts)!r}) has them."
+        first, found = (
+            sum(part.size or 0 for part in parts),
+            f"{parts[0].poll.model!r}, request_id={_join_ids(parts)!r}",
         )
+        error.add_note(f"Handed in before it: the first {first:,} of the requests, which ai.batch({found}) has.")
 
 
 def _join_ids(parts: Sequence[_Part]) -> str:
@@ -266,20 +271,23 @@ def _read_row(row: Any, call: PreparedCall, meta: Meta, index: int | None, refer
     UNCERTAIN how a failed one is told: every form counts that an answer by itself may have. A result may have one or
     two envelopes.
     """
-    told = row.get("external_reference") if is_mapping(row) else None
-    reference = told if isinstance(told, str) else reference
     result: Any = row
+    if is_mapping(row):
+        told = row.get("external_reference")
+        reference = told if isinstance(told, str) else reference
+        result = {name: value for name, value in row.items() if name not in ("id", "external_reference")}
+    is_row = True
     while True:
         if body_reports_error(result):
             error = build_error(meta.status_code, {}, encode_json(result), model=call.model, secrets=call.secrets)
             error.retryable = False  # the batch is over; a call of its own may go well
             error.request_id = error.request_id or meta.request_id
             return BatchItem(index, error=error, external_reference=reference)
-        # A row has more keys than an envelope.
-        inner = result["result"] if result is row and is_mapping(row) and "result" in row else unwrap(result)
+        # A row may have more keys than an envelope.
+        inner = result["result"] if is_row and is_mapping(result) and "result" in result else unwrap(result)
         if inner is result:
             break
-        result = inner
+        result, is_row = inner, False
     of_item = replace(meta, usage=None, neurons=None, units=None)
     return BatchItem(index, parse_result(result, call, of_item), external_reference=reference)
 
@@ -407,7 +415,7 @@ class _BatchState(Generic[T]):
         """Return True if a wait goes on after an error of a poll. If not, it is noted there that nothing is lost."""
         part.failures += 1
         if _may_pass(error) and part.failures < _MOST_FAILURES:
-            wait.retry_after = max(wait.retry_after, error.retry_after or 0.0)
+            wait.retry_after = max(wait.retry_after, min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER))
             return True
         if len(self._parts) > 1 and _concerns_part(error):
             references = part.references or [None] * (part.size or 0)

@@ -28,7 +28,7 @@ from cfai import (
     NotFoundError,
 )
 from cfai._resources import batches
-from cfai.local import Emulator
+from cfai.local import Emulator, Fault
 from cfai.types import Audio, Embeddings, NativeText, Output, Reranking, Transcription, Translation
 from tests.conftest import row
 
@@ -204,6 +204,15 @@ def test_a_request_that_fails_has_its_error_and_the_others_their_answers(batch: 
     assert bad.error.request_id
 
 
+def test_an_interim_answer_may_have_status_202(local: Emulator, batch: Batches) -> None:
+    running = json.dumps({"result": {"status": "running"}, "success": True}).encode()
+    local.script("ok", Fault(status=202, body=running), "ok", "ok")
+    handed_in = batch(LLAMA, prompts(1))
+    assert batch.status(handed_in) == "running"
+    assert batch.wait(handed_in)[0].ok
+    assert [request.fault for request in local.requests].count("ok") == 3
+
+
 def test_a_batch_is_found_again_by_its_id(batch: Batches) -> None:
     stored = json.loads(json.dumps(batch(LLAMA, prompts(2)).request_id))
     again = batch(LLAMA, request_id=stored)
@@ -283,6 +292,15 @@ def test_requests_are_sent_as_documented_and_polled_at_the_same_address(wire: Wi
     assert {poll.headers["x-mine"] for poll in polls} == {"1"}
 
 
+def test_through_a_gateway_a_batch_is_polled_at_the_gateway(wire: Wire, mocked: Batches) -> None:
+    wire.result(QUEUED)
+    wire.rows(text(0))
+    for options in ({}, {"request_id": ID}):
+        mocked.wait(mocked(LLAMA, *([] if options else [prompts(1)]), gateway="mine", **options))
+    assert {request.url.host for request in wire.requests} == {"gateway.ai.cloudflare.com"}
+    assert {request.url.query for request in wire.requests} == {b"queueRequest=true"}
+
+
 def test_what_cannot_be_part_of_a_batch_is_refused_before_anything_is_sent(wire: Wire, mocked: Batches) -> None:
     good = {"prompt": "Hi"}
     for requests, error, message in (
@@ -303,6 +321,12 @@ def test_what_cannot_be_part_of_a_batch_is_refused_before_anything_is_sent(wire:
             mocked(LLAMA, requests, checks=checks)
     with pytest.raises(InputError, match=r"glm-4.7-flash takes no batch: .* `async_queue`, such as @cf/.*llama-3.3"):
         mocked("@cf/zai-org/glm-4.7-flash", [good])
+    with pytest.raises(InputError, match=r"whisper takes no batch: .*, such as @cf/baai/bge"):
+        mocked("@cf/openai/whisper", [{"audio": WAV}])
+    with pytest.raises(
+        InputError, match=r"\['requests'\]\[1\]\['audio'\]: .*nova-3 .* cannot be part of a batch: call it once"
+    ):
+        mocked("@cf/deepgram/nova-3", [{"text": "Hi"}, {"audio": WAV}])
     with pytest.raises(InputError, match="takes no batch"):
         mocked.run("@cf/zai-org/glm-4.7-flash", {"requests": [good]}, queue_request=True)
     for request_id, message in (
@@ -335,7 +359,7 @@ def test_an_error_between_two_parts_names_what_was_handed_in(
     with pytest.raises(InternalServerError) as caught:
         mocked(LLAMA, prompts(2))
     assert caught.value.__notes__ == [
-        f"The first 1 requests were handed in: ai.batch(model, request_id={ID!r}) has them."
+        f"Handed in before it: the first 1 of the requests, which ai.batch({LLAMA!r}, request_id={ID!r}) has."
     ]
 
 
@@ -368,6 +392,7 @@ def test_every_form_of_a_failed_item_is_an_error_of_its_request(wire: Wire, mock
         ("errors", {"success": False, "errors": [{"code": 3040, "message": "busy"}]}, cfai.CapacityError),
         ("error", {"error": "Bad input: no"}, BadRequestError),
         ("an error inside", {"result": {"success": False, "errors": [{"code": 5007}]}}, NotFoundError),
+        ("a message alone", {"message": "Bad input: no"}, BadRequestError),
         ("no reason", {"success": False, "result": None}, InferenceUpstreamError),
     ):
         with row(form):
