@@ -6,6 +6,7 @@ Source: https://developers.cloudflare.com/workers-ai/features/batch-api/.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -109,11 +110,11 @@ def prepare_parts(call: PreparedCall) -> list[PreparedCall]:
     if len(body) < MAX_PAYLOAD:
         return [call]
     config = call.config.with_overrides(checks="off")  # it was checked, and warned of
-    options = replace(call.options, tags=())  # which are in the URL
     parts = [
-        prepare(config, call.model, {**call.inputs, "requests": part}, options)
+        prepare(config, call.model, {**call.inputs, "requests": part}, replace(call.options, tags=()))
         for part in split_requests(requests, len(body))
     ]
+    # The URL stays: tags that can be iterated only once are in it already.
     return [replace(part, url=call.url, warnings=() if number else call.warnings) for number, part in enumerate(parts)]
 
 
@@ -198,25 +199,24 @@ def connect(config: ClientConfig, model: str, request_id: str, options: RunOptio
     if not isinstance(request_id, str) or not request_id.strip(" ,"):  # pyright: ignore[reportUnnecessaryIsInstance]
         must_be = "`request_id` must be that of a Batch, a string"
         raise ConfigurationError(f"{must_be}, got {describe(request_id)}")
+    if "," not in request_id:
+        return [_Part(request_id, prepare_poll(config, model, request_id, options))]
     parts: list[_Part] = []
     for each in request_id.split(","):
-        id, _, size = each.strip().rpartition(":")
-        is_sized = bool(id) and size.isascii() and size.isdigit()
-        id = id if is_sized else each.strip()
-        parts.append(_Part(id, prepare_poll(config, model, id, options), int(size) if is_sized else None))
-    if len(parts) > 1 and any(part.size is None for part in parts):
-        raise ConfigurationError("`request_id` must be that of a Batch: each of several ids has ':' and a number")
+        id, _, text = each.strip().rpartition(":")
+        size = _read_number(text)
+        if not id or size is None:
+            raise ConfigurationError("`request_id` must be that of a Batch: each of several ids has ':' and a number")
+        parts.append(_Part(id, prepare_poll(config, model, id, options), size))
     return parts
 
 
 def note_handed_in(error: BaseException, parts: Sequence[_Part]) -> None:
     """Note on an error which part of a batch was handed in before it, so that it is not lost."""
     if parts:
-        first, found = (
-            sum(part.size or 0 for part in parts),
-            f"{parts[0].poll.model!r}, request_id={_join_ids(parts)!r}",
-        )
-        error.add_note(f"Handed in before it: the first {first:,} of the requests, which ai.batch({found}) has.")
+        count = sum(part.size or 0 for part in parts)
+        found = f"ai.batch({parts[0].poll.model!r}, request_id={_join_ids(parts)!r})"
+        error.add_note(f"Handed in before it: the first {count:,} of the requests, which {found} has.")
 
 
 def _join_ids(parts: Sequence[_Part]) -> str:
@@ -239,8 +239,8 @@ def read_items(rows: Iterable[Any], part: _Part, meta: Meta) -> list[BatchItem[A
         index = _read_index(row)
         if index is None or index >= end:
             strays.append(row)
-        elif row not in by_index.setdefault(index, []):
-            by_index[index].append(row)
+        else:
+            by_index.setdefault(index, []).append(row)
     if len(strays) == part.size == 1 and not by_index:
         by_index, strays = {0: strays}, []  # the one answer to the one request
     size = part.size if part.size is not None else max(by_index, default=-1) + 1
@@ -248,7 +248,7 @@ def read_items(rows: Iterable[Any], part: _Part, meta: Meta) -> list[BatchItem[A
     for index in range(size):
         found = by_index.get(index, [])
         reference = part.references[index] if part.references else None
-        if len(found) == 1:
+        if found and all(row == found[0] for row in found):
             items.append(_read_row(found[0], part.poll, meta, index, reference))
         else:
             problem = f"the batch has {len(found) or 'no'} answers for the request with the id {index}"
@@ -260,9 +260,13 @@ def read_items(rows: Iterable[Any], part: _Part, meta: Meta) -> list[BatchItem[A
 def _read_index(row: Any) -> int | None:
     """Return the index of the request that a row answers, or `None` if it does not say."""
     id = row.get("id") if is_mapping(row) else None
-    if isinstance(id, str) and id.isascii() and id.isdigit() and len(id) < 10:
-        return int(id)
+    if isinstance(id, str):
+        return _read_number(id)
     return id if isinstance(id, int) and not isinstance(id, bool) and id >= 0 else None
+
+
+def _read_number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _read_row(row: Any, call: PreparedCall, meta: Meta, index: int | None, reference: str | None) -> BatchItem[Any]:
@@ -276,18 +280,16 @@ def _read_row(row: Any, call: PreparedCall, meta: Meta, index: int | None, refer
         told = row.get("external_reference")
         reference = told if isinstance(told, str) else reference
         result = {name: value for name, value in row.items() if name not in ("id", "external_reference")}
-    is_row = True
-    while True:
-        if body_reports_error(result):
-            error = build_error(meta.status_code, {}, encode_json(result), model=call.model, secrets=call.secrets)
-            error.retryable = False  # the batch is over; a call of its own may go well
-            error.request_id = error.request_id or meta.request_id
-            return BatchItem(index, error=error, external_reference=reference)
-        # A row may have more keys than an envelope.
-        inner = result["result"] if is_row and is_mapping(result) and "result" in result else unwrap(result)
-        if inner is result:
-            break
-        result, is_row = inner, False
+        if "result" in result and not body_reports_error(result):
+            result = result["result"]  # here, since a row may have more keys than an envelope
+    while not body_reports_error(result) and (inner := unwrap(result)) is not result:
+        result = inner
+    if body_reports_error(result):
+        content = json.dumps(result).encode()
+        error = build_error(meta.status_code, {}, content, model=call.model, secrets=call.secrets)
+        error.retryable = False  # the batch is over; a call of its own may go well
+        error.request_id = error.request_id or meta.request_id
+        return BatchItem(index, error=error, external_reference=reference)
     of_item = replace(meta, usage=None, neurons=None, units=None)
     return BatchItem(index, parse_result(result, call, of_item), external_reference=reference)
 

@@ -193,7 +193,7 @@ def parse_result(result: Any, call: PreparedCall, meta: Meta) -> AnyOutput:
     encoded = result.get("data") if result.__class__ is dict else result
     if name and isinstance(encoded, str):
         result = {name: encoded}
-    return _build_output(result, to_compact_json(result).encode(), meta, thoughts_limit=call.thoughts_limit)
+    return _build_output(result, json.dumps(result).encode(), meta, thoughts_limit=call.thoughts_limit)
 
 
 def _keep_inputs(output: AnyOutput, inputs: Mapping[str, Any]) -> None:
