@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from collections.abc import Iterator
@@ -300,6 +301,16 @@ def test_a_bar_shows_how_far_it_is(batch: Batches, capsys: pytest.CaptureFixture
     assert LLAMA in shown
     assert "$" in shown
     assert "1 failed" in shown
+
+
+def test_the_synchronous_and_the_asynchronous_batch_have_the_same_members() -> None:
+    names = {name for name in dir(cfai.Batch) if not name.startswith("_")}
+    assert names == {name for name in dir(cfai.AsyncBatch) if not name.startswith("_")}
+    assert names == {"meta", "model", "request_id", "status", "wait"}
+    for name in ("status", "wait"):
+        twins = [inspect.signature(getattr(kind, name)) for kind in (cfai.Batch, cfai.AsyncBatch)]
+        assert twins[0] == twins[1]
+    assert inspect.signature(Ai.batch).parameters == inspect.signature(Ai.abatch).parameters
 
 
 # What is sent
