@@ -186,10 +186,12 @@ FIRST = [
     ),
     ("Anything, since the inputs are `Any`.", [Overload("str", "InputOfThisModel", UNKNOWN)]),
     (
-        "The response as it came; what the service says of a batch job.",
+        "The response as it came; a batch, and what the service says of one.",
         [
             Overload("str", ANYTHING, "httpx.Response", RAW.format("Literal[True]")),
-            Overload("str", ANYTHING, "Output", QUEUED.format("Literal[True]")),
+            Overload("str", "BatchInputs", "Batch[Any]", QUEUED.format("Literal[True]")),
+            Overload("str", "BatchPoll", "Output", QUEUED.format("Literal[True]")),
+            Overload("str", ANYTHING, "Batch[Any] | Output", QUEUED.format("Literal[True]")),
             Overload("str", "BatchPoll", "Output"),
         ],
     ),
@@ -197,10 +199,12 @@ FIRST = [
 EITHER = (
     "Either, as an option says at run time.",
     [
-        Overload("str", ANYTHING, UNKNOWN, QUEUED.format("bool")),
-        Overload("str", ANYTHING, f"httpx.Response | {UNKNOWN}", RAW.format("bool")),
+        Overload("str", ANYTHING, f"Batch[Any] | {UNKNOWN}", QUEUED.format("bool")),
+        Overload("str", ANYTHING, f"httpx.Response | Batch[Any] | {UNKNOWN}", RAW.format("bool")),
     ],
 )
+# The models that take batches, by groups in which there are some.
+BATCHED = ("TextModel", "EmbeddingModel", "ContextModel", "TranslationModel", "AuraModel", "TurnModel")
 ANSWERS = [
     ("The answer of a task, by the model.", TASKS),
     ("Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.", TEXT),
@@ -209,6 +213,14 @@ ANSWERS = [
     ("Inputs declared as `dict[str, Any]`, which are not checked.", list(untyped())),
     ("An object of what is no class.", structured("object", "StructuredOutput[Any]", "StructuredStream[Any]")),
 ]
+
+
+def batched() -> Iterator[tuple[str, str]]:
+    """The models that take batches, and what their items have."""
+    for group in BATCHED:
+        results = [task.result for task in [*TASKS, *TEXT] if task.model == group and "Stream" not in task.result]
+        yield group, " | ".join(dict.fromkeys(results))
+    yield "str", "Any"
 
 
 def for_pyright() -> list[tuple[str, list[Overload]]]:
@@ -253,13 +265,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
 
-    from cfai._client_options import FallbackOptions
+    from cfai._client_options import CallOptions, FallbackOptions
+    from cfai._resources.batches import AsyncBatch, Batch
     from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.types import (
@@ -305,17 +318,19 @@ TAIL = '''\
 
     typed_run = _signed(Signatures.run)
     typed_arun = _signed(Signatures.arun)
+    typed_batch = _signed(Signatures.batch)
+    typed_abatch = _signed(Signatures.abatch)
 else:
 
     def typed_run(method):
-        """Gives `Ai.run` its overloads, for type checkers alone: the method stays as it is."""
+        """Gives a method of `Ai` its overloads, for type checkers alone: the method stays as it is."""
         return method
 
-    typed_arun = typed_run
+    typed_arun = typed_batch = typed_abatch = typed_run
 '''
 
 TYPES = sorted(
-    {"BatchPoll", "Binary", "Output", "StructuredOutput", "TextOutput", "Token"}
+    {"BatchInputs", "BatchPoll", "Binary", "Output", "StructuredOutput", "TextOutput", "Token"}
     | {name for task in TASKS + BY_INPUTS for name in f"{task.inputs} | {task.result}".split(" | ") if "[" not in name}
     - {"AudioStream", "ImageAlone"}
 )
@@ -384,6 +399,8 @@ def source(models: Sequence[Mapping[str, Any]], docstrings: Mapping[str, str]) -
             "        else:",
             *method("run", "Stream", docstrings["run"], for_pyright()),
             *method("arun", "AsyncStream", docstrings["arun"], for_pyright()),
+            *batch_method("batch", "Batch[{}]", docstrings["batch"]),
+            *batch_method("abatch", "Coroutine[Any, Any, AsyncBatch[{}]]", docstrings["abatch"]),
             TAIL,
         ]
     )
@@ -417,7 +434,7 @@ def method(name: str, stream: str, docstring: str, kinds: Sequence[tuple[str, Se
             parameters = f"self: Any, model: {overload.model}, inputs: {overload.inputs}, {overload.options}"
             result = re.sub(r"(\w*)Stream\[", stream.replace("Stream", r"\1Stream["), overload.result)
             if name == "arun" and overload.result != ANOTHER.result:
-                result = result.replace("AudioStream", "AsyncAudioStream")
+                result = result.replace("AudioStream", "AsyncAudioStream").replace("Batch[", "AsyncBatch[")
                 result = f"AsyncCall[{result}]"
             yield from signature(f"{indent}def {name}(", parameters, f") -> {result}: ...")
             yield ""
@@ -430,24 +447,42 @@ def method(name: str, stream: str, docstring: str, kinds: Sequence[tuple[str, Se
     yield ""
 
 
-def signature(start: str, parameters: str, end: str) -> Iterator[str]:
+def batch_method(name: str, result: str, docstring: str) -> Iterator[str]:
+    """The overloads of a method that gives a batch."""
+    indent = " " * 8
+    requests = f"requests: Iterable[{ANYTHING}] = (), *, request_id: str | None = None"
+    for model, output in batched():
+        parameters = f"self: Any, model: {model}, {requests}, **options: Unpack[CallOptions]"
+        yield f"{indent}@overload"
+        yield from signature(f"{indent}def {name}(", parameters, f") -> {result.format(output)}: ...", indent)
+        yield ""
+    yield f"{indent}def {name}(self: Any, *arguments: Any, **options: Any) -> Any:"
+    yield f"{indent}    {indent_lines(docstring, ' ' * 4).lstrip()}"
+    yield ""
+
+
+def signature(start: str, parameters: str, end: str, indent: str = " " * 12) -> Iterator[str]:
     """Return a signature as the formatter would lay it out."""
     if len(start + parameters + end) <= WIDTH:
         yield start + parameters + end
         return
     yield start
-    if len(parameters) + 16 <= WIDTH:
-        yield f"                {parameters}"
+    if len(indent + parameters) + 4 <= WIDTH:
+        yield f"{indent}    {parameters}"
     else:
-        yield from (f"                {parameter}," for parameter in split(parameters))
-    last = f"            {end}"
+        yield from (f"{indent}    {parameter}," for parameter in split(parameters))
+    last = f"{indent}{end}"
     if len(last) <= WIDTH:
         yield last
         return
     head, _, result = last.partition("[")
     yield f"{head}["
-    yield f"                {result.removesuffix(']: ...')}"
-    yield "            ]: ..."
+    result = result.removesuffix("]: ...")
+    if len(indent + result) + 4 <= WIDTH:
+        yield f"{indent}    {result}"
+    else:
+        yield f"{indent}    " + result.replace(" | ", f"\n{indent}    | ")
+    yield f"{indent}]: ..."
 
 
 def split(parameters: str) -> Iterator[str]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         BadRequestError,
+        BatchTimeoutError,
         CapacityError,
         CfaiError,
         ConfigurationError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
     from cfai._limits import CheckResult, FittedMessages, fit_messages, truncate
     from cfai._request import GatewayOptions, GatewayRetries
+    from cfai._resources.batches import AsyncBatch, Batch
     from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
     from cfai._usage import ClientUsage, ModelUsage
     from cfai._warnings import (
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.tokens import TokenCount, TokenCounter, count_tokens
     from cfai.tools import AsyncToolsStream, ToolsStream
-    from cfai.types import Token
+    from cfai.types import BatchItem, Token
 
 __all__ = [
     "APIConnectionError",
@@ -64,6 +66,7 @@ __all__ = [
     "Ai",
     "AiInternalError",
     "AsyncAudioStream",
+    "AsyncBatch",
     "AsyncChatStream",
     "AsyncJob",
     "AsyncStream",
@@ -72,6 +75,9 @@ __all__ = [
     "AudioStream",
     "AuthenticationError",
     "BadRequestError",
+    "Batch",
+    "BatchItem",
+    "BatchTimeoutError",
     "BudgetWarning",
     "CapacityError",
     "CfaiError",
@@ -134,6 +140,7 @@ __getattr__, __dir__ = lazy_exports(
         "_errors": (name for name in __all__ if name.endswith("Error")),
         "_limits": ("CheckResult", "FittedMessages", "fit_messages", "truncate"),
         "_request": ("GatewayOptions", "GatewayRetries"),
+        "_resources.batches": ("AsyncBatch", "Batch"),
         "_streaming": ("AsyncAudioStream", "AsyncStream", "AudioStream", "Stream"),
         "_usage": ("ClientUsage", "ModelUsage"),
         "_warnings": (name for name in __all__ if name.endswith("Warning")),
@@ -145,6 +152,6 @@ __getattr__, __dir__ = lazy_exports(
         "tokenizers": ("tokenizers",),
         "tokens": ("TokenCount", "TokenCounter", "count_tokens"),
         "tools": ("AsyncToolsStream", "ToolsStream"),
-        "types": ("Token", "types"),
+        "types": ("BatchItem", "Token", "types"),
     },
 )

@@ -31,7 +31,7 @@ import httpx
 
 from cfai import tokens, types
 from cfai._client_options import CallOptions, FallbackOptions, LocalOptions, ManyOptions, check_call_options
-from cfai._client_overloads import typed_arun, typed_run
+from cfai._client_overloads import typed_abatch, typed_arun, typed_batch, typed_run
 from cfai._config import (
     NOT_GIVEN,
     CheckMode,
@@ -86,13 +86,16 @@ T = TypeVar("T")
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from cfai._resources import AccountApi, AsyncPages, Pages
+    from cfai._resources.batches import AsyncBatch, Batch
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
     from cfai.tools import AsyncToolsStream, ToolFunction, ToolsStream
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
-    Chat = Job = AsyncJob = Iterable
+    Chat = Job = AsyncJob = Batch = AsyncBatch = Iterable
+    AccountApi = Pages = AsyncPages = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -312,7 +315,7 @@ class Ai:
         - `fallback`: models to call in this order where one is gone, out of capacity or over quota.
         - `gateway`: the AI Gateway to go through, by id or with its options.
         - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
-        - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
+        - `queue_request`: hand in `{"requests": [...]}` and get a `Batch`, as by `batch`.
         - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
         - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
         - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
@@ -332,7 +335,12 @@ class Ai:
             cast("Any", inputs).get("response_format") if is_dict else getattr(inputs, "response_format", None)
         )
         if output_type is None and fallback is None and (wanted is None or not _is_type(wanted)):
-            return self._run(prepare(config, model, inputs, options))
+            prepared = prepare(config, model, inputs, options)
+            if queue_request and "requests" in prepared.inputs and not return_raw_response:
+                from cfai._resources.batches import submit
+
+                return submit(self._run, prepared)
+            return self._run(prepared)
         from cfai.fallback import plan_call, run_plan
 
         started = time.monotonic()
@@ -388,7 +396,12 @@ class Ai:
             is_dict = isinstance(inputs, Mapping)
             wanted: Any = inputs.get("response_format") if is_dict else getattr(inputs, "response_format", None)
             if output_type is None and fallback is None and (wanted is None or not _is_type(wanted)):
-                return await self._arun(await aprepare(config, model, inputs, options))
+                prepared = await aprepare(config, model, inputs, options)
+                if queue_request and "requests" in prepared.inputs and not return_raw_response:
+                    from cfai._resources.batches import asubmit
+
+                    return await asubmit(self._arun, prepared)
+                return await self._arun(prepared)
             from cfai.fallback import arun_plan, plan_call
 
             started = time.monotonic()
@@ -867,6 +880,111 @@ class Ai:
         source = entry.price_source if entry and max_cost is not None else None
         return replace(result, max_cost=max_cost, price_source=source)
 
+    @typed_batch
+    def batch(
+        self,
+        model: str,
+        requests: Iterable[Any] = (),
+        *,
+        request_id: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Batch[Any]:
+        """Hand in many requests at once, to be answered when the service has room: a `Batch`.
+
+        ```python
+        batch = ai.batch("@cf/baai/bge-m3", [{"text": "a river", "external_reference": "doc 7"}, {"text": "a garden"}])
+        for item in batch.wait():
+            print(item.index, item.external_reference, item.output if item.ok else item.error)
+        ```
+
+        - `requests`: the inputs of each, as `run` takes them, pictures and sounds too; none can be streamed. An
+          `external_reference`, any string, comes back with its answer. Together they may be larger than the 10 MB that
+          the service takes at a time: they are sent in several parts, which are one `Batch`.
+        - `request_id`: that of an earlier `Batch`, in place of `requests`. It is found again, and nothing is sent yet.
+        - `options` are those of `run`, for each request that is sent to the service.
+
+        Raises what `run` raises. Requests are checked before anything is sent, and the one that does not fit is named
+        by its index; so is a model without `async_queue` refused.
+        """
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        check_call_options("batch", hidden, CallOptions)
+        from cfai._resources.batches import Batch, connect, list_requests, submit
+
+        config, call_options = self._split_options(hidden)
+        if request_id is not None:
+            return Batch(self._run, connect(config, model, request_id, call_options, requests))
+        inputs = {"requests": list_requests(requests)}
+        return submit(self._run, prepare(config, model, inputs, call_options))
+
+    @typed_abatch
+    async def abatch(
+        self,
+        model: str,
+        requests: Iterable[Any] = (),
+        *,
+        request_id: str | None = None,
+        **options: Unpack[CallOptions],
+    ) -> AsyncBatch[Any]:
+        """Hand in many requests at once, awaited: an `AsyncBatch`."""
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        check_call_options("abatch", hidden, CallOptions)
+        from cfai._resources.batches import AsyncBatch, asubmit, connect, list_requests
+
+        config, call_options = self._split_options(hidden)
+        if request_id is not None:
+            return AsyncBatch(self._arun, connect(config, model, request_id, call_options, requests))
+        inputs = {"requests": list_requests(requests)}
+        return await asubmit(self._arun, await aprepare(config, model, inputs, call_options))
+
+    def models(self, **filters: Unpack[types.ModelFilters]) -> Pages[types.ModelInfo]:
+        """List the models of the service, as `env.AI.models()` does. Each page is fetched when it is come to.
+
+        ```python
+        for model in ai.models(task="Text Generation", search="llama"):
+            print(model.name, model.properties.get("context_window"))
+        ```
+
+        `cfai.models` has what this package knows of them, without a call. Raises `ConfigurationError` for a filter that
+        there is not, and while it is iterated `InferenceUpstreamError` and `APIConnectionError`, as `run` does.
+        """
+        from cfai._resources.models import list_models
+
+        return list_models(self._api, filters)
+
+    def amodels(self, **filters: Unpack[types.ModelFilters]) -> AsyncPages[types.ModelInfo]:
+        """List the models of the service, for `async for`."""
+        from cfai._resources.models import alist_models
+
+        return alist_models(self._api, filters)
+
+    def model_schema(self, model: str) -> types.ModelSchema:
+        """Return the JSON schemas of a model's `input` and `output`, as the service has them today."""
+        from cfai._resources.models import get_schema
+
+        return self._api.call(get_schema(model))
+
+    async def amodel_schema(self, model: str) -> types.ModelSchema:
+        """Return the JSON schemas of a model's `input` and `output`, awaited."""
+        from cfai._resources.models import get_schema
+
+        return await self._api.acall(get_schema(model))
+
+    @property
+    def _api(self) -> AccountApi:
+        """The API of the account, for what is not `run`."""
+        from cfai._resources import AccountApi
+
+        return AccountApi(self._config, self._pool)
+
+    def _split_options(self, options: Secret) -> tuple[ClientConfig, RunOptions]:
+        """Return the configuration of a batch's calls with these options, and those that are not in it."""
+        names = ("timeout", "total_timeout", "max_retries", "checks")
+        overrides = {name: options.value[name] for name in names if name in options.value}
+        others = {name: options.value[name] for name in options.value if name not in names}
+        return self._config.with_overrides(**overrides), RunOptions(queue_request=True, **others)
+
     def _get_policy(self, checks: CheckMode) -> LimitPolicy:
         """Return the limits that a call with these `checks` is held to."""
         return self._config.with_overrides(checks=checks).limit_policy
@@ -1098,7 +1216,7 @@ def _take_answer(response: ApiResponse, call: PreparedCall, open_stream: OpenStr
 
 def _is_pending(output: Any) -> bool:
     """Return True for what is said of a batch that is not done: its usage comes with its answers."""
-    return isinstance(output, types.Output) and output.get("status") in ("queued", "running")
+    return isinstance(output, types.Output) and "status" in output and "responses" not in output
 
 
 def _is_type(value: Any) -> bool:

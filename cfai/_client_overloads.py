@@ -12,19 +12,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
     from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, Unpack, overload
 
     import httpx
     from pydantic import BaseModel
 
-    from cfai._client_options import FallbackOptions
+    from cfai._client_options import CallOptions, FallbackOptions
+    from cfai._resources.batches import AsyncBatch, Batch
     from cfai._streaming import AsyncAudioStream, AsyncCall, AsyncStream, AudioStream, Stream
     from cfai.structured import AsyncStructuredStream, StructuredStream
     from cfai.types import (
         Audio,
         AuraInputs,
         AuraInputsStream,
+        BatchInputs,
         BatchPoll,
         Binary,
         Classification,
@@ -392,7 +394,7 @@ if TYPE_CHECKING:
                 **options: Any,
             ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
-            # The response as it came; what the service says of a batch job.
+            # The response as it came; a batch, and what the service says of one.
             @overload
             def run(
                 self: Any,
@@ -408,12 +410,34 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: str,
-                inputs: Mapping[str, Any] | BaseModel,
+                inputs: BatchInputs,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> Batch[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
                 *,
                 queue_request: Literal[True],
                 return_raw_response: Literal[False] = False,
                 **options: Any,
             ) -> Output: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> Batch[Any] | Output: ...
 
             @overload
             def run(
@@ -1296,7 +1320,7 @@ if TYPE_CHECKING:
                 queue_request: bool,
                 return_raw_response: Literal[False] = False,
                 **options: Any,
-            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+            ) -> Batch[Any] | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
             @overload
             def run(
@@ -1307,7 +1331,7 @@ if TYPE_CHECKING:
                 return_raw_response: bool,
                 queue_request: bool = False,
                 **options: Any,
-            ) -> httpx.Response | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+            ) -> httpx.Response | Batch[Any] | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
             # What fits none.
             @overload
@@ -1393,7 +1417,7 @@ if TYPE_CHECKING:
                 **options: Any,
             ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
 
-            # The response as it came; what the service says of a batch job.
+            # The response as it came; a batch, and what the service says of one.
             @overload
             def arun(
                 self: Any,
@@ -1409,12 +1433,34 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: str,
-                inputs: Mapping[str, Any] | BaseModel,
+                inputs: BatchInputs,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncBatch[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
                 *,
                 queue_request: Literal[True],
                 return_raw_response: Literal[False] = False,
                 **options: Any,
             ) -> AsyncCall[Output]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Any,
+            ) -> AsyncCall[AsyncBatch[Any] | Output]: ...
 
             @overload
             def arun(
@@ -2297,7 +2343,9 @@ if TYPE_CHECKING:
                 queue_request: bool,
                 return_raw_response: Literal[False] = False,
                 **options: Any,
-            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+            ) -> AsyncCall[
+                AsyncBatch[Any] | Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream
+            ]: ...
 
             @overload
             def arun(
@@ -2309,7 +2357,13 @@ if TYPE_CHECKING:
                 queue_request: bool = False,
                 **options: Any,
             ) -> AsyncCall[
-                httpx.Response | Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream
+                httpx.Response
+                | AsyncBatch[Any]
+                | Output
+                | ListResult[Any]
+                | Binary
+                | AsyncStream[Token]
+                | AsyncAudioStream
             ]: ...
 
             # What fits none.
@@ -2390,7 +2444,7 @@ if TYPE_CHECKING:
                 self: Any, model: str, inputs: InputOfThisModel, **options: Unpack[PlainOptions]
             ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
-            # The response as it came; what the service says of a batch job.
+            # The response as it came; a batch, and what the service says of one.
             @overload
             def run(
                 self: Any,
@@ -2406,12 +2460,34 @@ if TYPE_CHECKING:
             def run(
                 self: Any,
                 model: str,
-                inputs: Mapping[str, Any] | BaseModel,
+                inputs: BatchInputs,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[FallbackOptions],
+            ) -> Batch[Any]: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
                 *,
                 queue_request: Literal[True],
                 return_raw_response: Literal[False] = False,
                 **options: Unpack[FallbackOptions],
             ) -> Output: ...
+
+            @overload
+            def run(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[FallbackOptions],
+            ) -> Batch[Any] | Output: ...
 
             @overload
             def run(self: Any, model: str, inputs: BatchPoll, **options: Unpack[PlainOptions]) -> Output: ...
@@ -2847,7 +2923,7 @@ if TYPE_CHECKING:
                 queue_request: bool,
                 return_raw_response: Literal[False] = False,
                 **options: Unpack[FallbackOptions],
-            ) -> Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+            ) -> Batch[Any] | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
             @overload
             def run(
@@ -2858,7 +2934,7 @@ if TYPE_CHECKING:
                 return_raw_response: bool,
                 queue_request: bool = False,
                 **options: Unpack[FallbackOptions],
-            ) -> httpx.Response | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
+            ) -> httpx.Response | Batch[Any] | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream: ...
 
             # Once more: of the overloads whose model fits, pyright tells of the last one why its inputs do not.
             @overload
@@ -3005,7 +3081,7 @@ if TYPE_CHECKING:
                 - `fallback`: models to call in this order where one is gone, out of capacity or over quota.
                 - `gateway`: the AI Gateway to go through, by id or with its options.
                 - `return_raw_response`: the `httpx.Response` instead, whatever its status; read, unless it is a stream.
-                - `queue_request`: hand the call in as a batch job; `inputs` are `{"requests": [...]}`.
+                - `queue_request`: hand in `{"requests": [...]}` and get a `Batch`, as by `batch`.
                 - `tags`: at most five labels of letters, digits and `: - . / @`, up to 50 characters each.
                 - `session_affinity`: any text; calls that share it reach the same instance, and its prompt cache.
                 - `reject_if_busy`: raise `CapacityError` at once instead of waiting for the model to have room.
@@ -3078,7 +3154,7 @@ if TYPE_CHECKING:
                 self: Any, model: str, inputs: InputOfThisModel, **options: Unpack[PlainOptions]
             ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
 
-            # The response as it came; what the service says of a batch job.
+            # The response as it came; a batch, and what the service says of one.
             @overload
             def arun(
                 self: Any,
@@ -3094,12 +3170,34 @@ if TYPE_CHECKING:
             def arun(
                 self: Any,
                 model: str,
-                inputs: Mapping[str, Any] | BaseModel,
+                inputs: BatchInputs,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[FallbackOptions],
+            ) -> AsyncCall[AsyncBatch[Any]]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: BatchPoll,
                 *,
                 queue_request: Literal[True],
                 return_raw_response: Literal[False] = False,
                 **options: Unpack[FallbackOptions],
             ) -> AsyncCall[Output]: ...
+
+            @overload
+            def arun(
+                self: Any,
+                model: str,
+                inputs: Mapping[str, Any] | BaseModel,
+                *,
+                queue_request: Literal[True],
+                return_raw_response: Literal[False] = False,
+                **options: Unpack[FallbackOptions],
+            ) -> AsyncCall[AsyncBatch[Any] | Output]: ...
 
             @overload
             def arun(
@@ -3557,7 +3655,9 @@ if TYPE_CHECKING:
                 queue_request: bool,
                 return_raw_response: Literal[False] = False,
                 **options: Unpack[FallbackOptions],
-            ) -> AsyncCall[Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream]: ...
+            ) -> AsyncCall[
+                AsyncBatch[Any] | Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream
+            ]: ...
 
             @overload
             def arun(
@@ -3569,7 +3669,13 @@ if TYPE_CHECKING:
                 queue_request: bool = False,
                 **options: Unpack[FallbackOptions],
             ) -> AsyncCall[
-                httpx.Response | Output | ListResult[Any] | Binary | AsyncStream[Token] | AsyncAudioStream
+                httpx.Response
+                | AsyncBatch[Any]
+                | Output
+                | ListResult[Any]
+                | Binary
+                | AsyncStream[Token]
+                | AsyncAudioStream
             ]: ...
 
             # Once more: of the overloads whose model fits, pyright tells of the last one why its inputs do not.
@@ -3725,14 +3831,178 @@ if TYPE_CHECKING:
                 stream` and `async for token in ai.arun(...)` do the same for a stream, and leave it at the end.
                 """
 
+        @overload
+        def batch(
+            self: Any,
+            model: TextModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Batch[TextOutput]: ...
+
+        @overload
+        def batch(
+            self: Any,
+            model: EmbeddingModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Batch[Embeddings]: ...
+
+        @overload
+        def batch(
+            self: Any,
+            model: ContextModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Batch[Reranking | Embeddings]: ...
+
+        @overload
+        def batch(
+            self: Any,
+            model: TranslationModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Batch[Translation]: ...
+
+        @overload
+        def batch(
+            self: Any,
+            model: AuraModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Batch[Audio]: ...
+
+        @overload
+        def batch(
+            self: Any,
+            model: TurnModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Batch[TurnDetection]: ...
+
+        @overload
+        def batch(
+            self: Any,
+            model: str,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Batch[Any]: ...
+
+        def batch(self: Any, *arguments: Any, **options: Any) -> Any:
+            """Hand in many requests at once, to be answered when the service has room: a `Batch`.
+
+            ```python
+            batch = ai.batch("@cf/baai/bge-m3", [{"text": "a river", "external_reference": "doc 7"}, {"text": "a garden"}])
+            for item in batch.wait():
+                print(item.index, item.external_reference, item.output if item.ok else item.error)
+            ```
+
+            - `requests`: the inputs of each, as `run` takes them, pictures and sounds too; none can be streamed. An
+              `external_reference`, any string, comes back with its answer. Together they may be larger than the 10 MB that
+              the service takes at a time: they are sent in several parts, which are one `Batch`.
+            - `request_id`: that of an earlier `Batch`, in place of `requests`. It is found again, and nothing is sent yet.
+            - `options` are those of `run`, for each request that is sent to the service.
+
+            Raises what `run` raises. Requests are checked before anything is sent, and the one that does not fit is named
+            by its index; so is a model without `async_queue` refused.
+            """
+
+        @overload
+        def abatch(
+            self: Any,
+            model: TextModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Coroutine[Any, Any, AsyncBatch[TextOutput]]: ...
+
+        @overload
+        def abatch(
+            self: Any,
+            model: EmbeddingModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Coroutine[Any, Any, AsyncBatch[Embeddings]]: ...
+
+        @overload
+        def abatch(
+            self: Any,
+            model: ContextModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Coroutine[Any, Any, AsyncBatch[Reranking | Embeddings]]: ...
+
+        @overload
+        def abatch(
+            self: Any,
+            model: TranslationModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Coroutine[Any, Any, AsyncBatch[Translation]]: ...
+
+        @overload
+        def abatch(
+            self: Any,
+            model: AuraModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Coroutine[Any, Any, AsyncBatch[Audio]]: ...
+
+        @overload
+        def abatch(
+            self: Any,
+            model: TurnModel,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Coroutine[Any, Any, AsyncBatch[TurnDetection]]: ...
+
+        @overload
+        def abatch(
+            self: Any,
+            model: str,
+            requests: Iterable[Mapping[str, Any] | BaseModel] = (),
+            *,
+            request_id: str | None = None,
+            **options: Unpack[CallOptions],
+        ) -> Coroutine[Any, Any, AsyncBatch[Any]]: ...
+
+        def abatch(self: Any, *arguments: Any, **options: Any) -> Any:
+            """Hand in many requests at once, awaited: an `AsyncBatch`."""
+
     def _signed(signature: T) -> Callable[[Callable[..., Any]], T]: ...
 
     typed_run = _signed(Signatures.run)
     typed_arun = _signed(Signatures.arun)
+    typed_batch = _signed(Signatures.batch)
+    typed_abatch = _signed(Signatures.abatch)
 else:
 
     def typed_run(method):
-        """Gives `Ai.run` its overloads, for type checkers alone: the method stays as it is."""
+        """Gives a method of `Ai` its overloads, for type checkers alone: the method stays as it is."""
         return method
 
-    typed_arun = typed_run
+    typed_arun = typed_batch = typed_abatch = typed_run

@@ -9,6 +9,7 @@ CfaiError
 │   └── ContextLengthError             more input tokens than the model reads
 ├── APIConnectionError                 no answer came
 │   └── APITimeoutError                no answer came in time
+│       └── BatchTimeoutError          a batch was not done in time; `.batch_id` finds it again
 ├── InferenceUpstreamError             the service answered with an error; `APIStatusError` is the same class
 │   ├── BadRequestError                400, 405, 413, 422 and other 4xx: the request itself is wrong
 │   ├── AuthenticationError            401: the token is missing, wrong or expired
@@ -228,6 +229,15 @@ class APITimeoutError(APIConnectionError):
     """No answer came in time. A request that had been sent may have been run and billed: then `retryable` is false."""
 
     _user_message = _TOO_LATE
+
+
+class BatchTimeoutError(APITimeoutError):
+    """A batch was not done in time. It goes on: `ai.batch(model, request_id=error.batch_id)` has it again."""
+
+    def __init__(self, message: str = "", *, batch_id: str = "", **answer: Any) -> None:
+        super().__init__(message, **answer)
+        self.batch_id = batch_id
+        """The `request_id` of the `Batch`."""
 
 
 class InferenceUpstreamError(CfaiError):

@@ -43,22 +43,28 @@ def log_call(meta: Meta, seconds: float, attempts: int, usage: Usage | None, err
     _log(meta.model, meta.status_code, seconds, tokens, meta.neurons, attempts - 1, meta.request_id, ended)
 
 
+def log_operation(label: str, meta: Meta, seconds: float, attempts: int) -> None:
+    """Log an answered request that ran no model, if calls are logged."""
+    if logger.isEnabledFor(logging.INFO):
+        _log(label, meta.status_code, seconds, None, None, attempts - 1, meta.request_id, None)
+
+
 def log_dropped(meta: Meta, seconds: float, attempts: int) -> None:
     """Log a call whose stream nobody held any more before its end, if calls are logged."""
     if logger.isEnabledFor(logging.INFO):
         log_call(meta, seconds, attempts, None, StreamTruncatedError(""))
 
 
-def log_failure(model: str, seconds: float, attempts: int, error: BaseException) -> None:
+def log_failure(label: str, seconds: float, attempts: int, error: BaseException) -> None:
     """Log a call that failed, or was cancelled, before its answer could be read."""
     status, request_id = getattr(error, "status_code", None), getattr(error, "request_id", None)
-    _log(model, status, seconds, None, None, attempts - 1, request_id, _describe_error(error))
+    _log(label, status, seconds, None, None, attempts - 1, request_id, _describe_error(error))
 
 
-def log_retry(model: str, attempts: int, pause: float, error: CfaiError) -> None:
+def log_retry(label: str, attempts: int, pause: float, error: CfaiError) -> None:
     """Log that a call is sent again after a pause of so many seconds, and why."""
     message = f"sent again in {pause:.2f} s, retry {attempts}, after {_quote_error(error)}"
-    logger.warning("%s", _printable(model, message))
+    logger.warning("%s", _printable(label, message))
 
 
 def log_broken_event_stream(error: CfaiError) -> None:
@@ -75,7 +81,7 @@ def log_headers(subject: str, headers: Mapping[str, str]) -> None:
 
 
 def _log(
-    model: str,
+    label: str,
     status: int | None,
     seconds: float,
     tokens: str | None,
@@ -87,7 +93,7 @@ def _log(
     milliseconds = round(seconds * 1000)
     fields = {"status": status, "ms": milliseconds, "tokens": tokens, "neurons": neurons, "retries": retries}
     fields |= {"request_id": request_id, "error": error}
-    logger.info("%s", _printable(model, *(f"{name}={value}" for name, value in fields.items() if value is not None)))
+    logger.info("%s", _printable(label, *(f"{name}={value}" for name, value in fields.items() if value is not None)))
 
 
 def _quote_error(error: CfaiError) -> str:

@@ -153,7 +153,8 @@ def test_run_and_arun_have_the_same_overloads_in_the_same_order() -> None:
                     ast.unparse(overload.returns or overload)
                     .replace("AsyncStream[", "Stream[")
                     .replace("AsyncStructuredStream[", "StructuredStream[")
-                    .replace("AsyncAudioStream", "AudioStream"),
+                    .replace("AsyncAudioStream", "AudioStream")
+                    .replace("AsyncBatch[", "Batch["),
                 ),
             )
             for overload in _overloads_of(name, branch)
@@ -170,7 +171,7 @@ def test_there_are_as_many_overloads_as_there_are_answers_to_tell_apart(generato
     assert kinds == {
         "The answer as an object of the type that is asked for.": 5,
         "Anything, since the inputs are `Any`.": 1,
-        "The response as it came; what the service says of a batch job.": 3,
+        "The response as it came; a batch, and what the service says of one.": 5,
         "The answer of a task, by the model.": 27,  # one for each answer of each group of models
         "Text: a stream if `stream` is `True`, the answer, or either as `stream` says at run time.": 3,
         "Nothing: a known model with the inputs of others.": 1,

@@ -112,7 +112,16 @@ def test_the_cost_of_several_models_is_printed_with_what_all_of_it_came_to(run: 
 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
-    others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
+    others = {
+        "batch.py",
+        "chat.py",
+        "cost.py",
+        "fastapi_sse.py",
+        "many.py",
+        "stream.py",
+        "stream_async.py",
+        "structured.py",
+    }
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -160,6 +169,16 @@ def test_many_calls_have_a_row_each_and_a_second_start_sends_nothing(local: Emul
     assert again == first
     assert report.startswith("done       2 (2 of them from the journal)\n")
     assert len(local.requests) == 2
+
+
+def test_a_batch_is_waited_for_once_more_at_a_second_start(local: Emulator, run: Run, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("A lovely day.\nIt broke.\n", "utf-8")
+    for _ in range(2):
+        out, cost = run("batch.py", str(notes))
+        assert out == "A lovely day. [1, 384]\nIt broke. [1, 384]\n"
+        assert cost.startswith("$0.0000")
+    assert ["requests" in request.inputs for request in local.requests].count(True) == 1
 
 
 TASKS = {

@@ -39,6 +39,7 @@ ORDER = (
     ("_response",),
     ("_transport",),
     ("_streaming",),
+    ("_resources",),
     ("_pacing",),
     ("chat", "embeddings", "fallback", "many", "structured", "tools"),
     ("_client_options", "_client_overloads", "_client"),

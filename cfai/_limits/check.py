@@ -136,8 +136,13 @@ def check_call(model: str, inputs: Mapping[str, Any], policy: LimitPolicy = _DEF
     if entry is None:
         return CheckResult(model, "unknown")
     strategy = policy.get_strategy(model)
-    requests = filter(is_mapping, (inputs, *as_sequence(inputs.get("requests"))))
-    return max((_check_single(entry, request, strategy) for request in requests), key=_severity)
+    result = _check_single(entry, inputs, strategy)
+    for index, request in enumerate(as_sequence(inputs.get("requests"))):
+        if is_mapping(request) and _severity(of_one := _check_single(entry, request, strategy)) > _severity(result):
+            result = of_one
+            if of_one.error is not None:
+                of_one.error.args = (f"requests[{index}]: {of_one.error}",)
+    return result
 
 
 def add_problems(result: CheckResult, problems: Iterable[InputProblem]) -> CheckResult:

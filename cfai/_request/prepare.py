@@ -76,6 +76,11 @@ class ApiRequest:
     """When the call began, in seconds of `time.monotonic`, if this may be not its first request."""
 
     @property
+    def label(self) -> str:
+        """The model that it runs, or else its method and path, for the log."""
+        return self.model or f"{self.method} {self.url.partition('://')[2].partition('?')[0]}"
+
+    @property
     def host(self) -> str:
         """The host that it is sent to, for errors."""
         return self.url.partition("://")[2].partition("/")[0]

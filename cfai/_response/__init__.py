@@ -10,11 +10,11 @@ from cfai._response.decoder import (
     split_at_end_mark,
     split_lone_events,
 )
-from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_headers
+from cfai._response.error_body import ErrorBody, parse_body, parse_error_body, redact, redact_headers, to_utf8
 from cfai._response.error_codes import CODES as ERROR_CODES
 from cfai._response.error_codes import EDGE_PAGE_CODES
 from cfai._response.errors import build_error, concerns_all_calls
-from cfai._response.extract import event_reports_error
+from cfai._response.extract import body_reports_error, event_reports_error, unwrap
 from cfai._response.parse import (
     ApiResponse,
     build_broken_error,
@@ -27,6 +27,7 @@ from cfai._response.parse import (
     is_stream,
     make_too_large_error,
     parse,
+    parse_result,
     should_resend_unstreamed,
     warn_if_cut,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "ErrorBody",
     "EventDecoder",
     "EventSplitter",
+    "body_reports_error",
     "build_broken_error",
     "build_error",
     "build_response",
@@ -65,10 +67,13 @@ __all__ = [
     "parse_body",
     "parse_error_body",
     "parse_fields",
+    "parse_result",
     "redact",
     "redact_headers",
     "should_resend_unstreamed",
     "split_at_end_mark",
     "split_lone_events",
+    "to_utf8",
+    "unwrap",
     "warn_if_cut",
 ]

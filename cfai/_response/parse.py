@@ -55,6 +55,9 @@ _UNREADABLE = object()
 _GUARD = "@cf/meta/llama-guard-3-8b"
 _ENCODED_MEDIA = {"image": "image/jpeg", "audio": "audio/mpeg"}
 """The fields that hold media as base64, each with its type where the bytes do not tell."""
+_BATCHED_MEDIA = {"Text-to-Image": "image", "Text-to-Speech": "audio"}
+"""The tasks whose results in a batch are base64. UNCERTAIN in which form a batch has media, which are no JSON: as text
+and under `data` are read too."""
 _PAGE_STARTS = (b"<!doctype html", b"<html")
 _MEDIA = ("image/", "audio/", "video/")
 _EVENT_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":", b"[DONE]")
@@ -181,6 +184,16 @@ def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
         if shows_pages():
             _keep_inputs(output, call.inputs)
     return output
+
+
+def parse_result(result: Any, call: PreparedCall, meta: Meta) -> AnyOutput:
+    """Return the output that one result of a batch stands for: what a call of its own would have given."""
+    entry = models.catalogue().get(call.model)
+    name = _BATCHED_MEDIA.get(entry.task if entry is not None else "")
+    encoded = result.get("data") if result.__class__ is dict else result
+    if name and isinstance(encoded, str):
+        result = {name: encoded}
+    return _build_output(result, json.dumps(result).encode(), meta, thoughts_limit=call.thoughts_limit)
 
 
 def _keep_inputs(output: AnyOutput, inputs: Mapping[str, Any]) -> None:

@@ -64,7 +64,7 @@ def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
             if pause is None:
                 _log_end(request, budget, attempts, error)
                 raise
-            log_retry(request.model, attempts, pause, error)
+            log_retry(request.label, attempts, pause, error)
         except BaseException as error:  # cancelled, interrupted, or no failure of the network
             _log_end(request, budget, attempts, error)
             raise
@@ -88,7 +88,7 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
             if pause is None:
                 _log_end(request, budget, attempts, error)
                 raise
-            log_retry(request.model, attempts, pause, error)
+            log_retry(request.label, attempts, pause, error)
         except BaseException as error:  # cancelled, interrupted, or no failure of the network
             _log_end(request, budget, attempts, error)
             raise
@@ -96,7 +96,7 @@ async def asend(pool: ClientPool, request: ApiRequest) -> ApiResponse:
 
 def _log_end(request: ApiRequest, budget: TimeBudget, attempts: int, error: BaseException) -> None:
     if logger.isEnabledFor(logging.INFO):
-        log_failure(request.model, budget.elapsed(time.monotonic()), attempts, error)
+        log_failure(request.label, budget.elapsed(time.monotonic()), attempts, error)
 
 
 def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> ApiResponse:
@@ -123,7 +123,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
     if logger.isEnabledFor(logging.DEBUG):
-        log_headers(f"{request.model} answered {http.status_code},", redact_headers(response.headers, request.secrets))
+        log_headers(f"{request.label} answered {http.status_code},", redact_headers(response.headers, request.secrets))
     if not http.is_success and not request.wants_raw:
         error = build_response_error(response, request, _read_error(http, http_request, budget), time.time())
         del http, response  # a traceback shows them, and a reason or a header may repeat the token
@@ -159,7 +159,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
         http, request.model, budget=budget, now=time.monotonic(), pool=pool, pooled_client=pooled_client
     )
     if logger.isEnabledFor(logging.DEBUG):
-        log_headers(f"{request.model} answered {http.status_code},", redact_headers(response.headers, request.secrets))
+        log_headers(f"{request.label} answered {http.status_code},", redact_headers(response.headers, request.secrets))
     if not http.is_success and not request.wants_raw:
         error = build_response_error(response, request, await _aread_error(http, http_request, budget), time.time())
         del http, response  # a traceback shows them, and a reason or a header may repeat the token

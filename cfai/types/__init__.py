@@ -12,6 +12,7 @@ from cfai.types._tokens import add_up_meta as add_up_meta
 from cfai.types._tokens import give_ids as give_ids
 
 if TYPE_CHECKING:
+    from cfai.types._batches import *
     from cfai.types._classification import *
     from cfai.types._clef import *
     from cfai.types._embeddings import *
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cfai.types._media import *
     from cfai.types._media_inputs import *
     from cfai.types._media_types import *
+    from cfai.types._models import *
     from cfai.types._moderation import *
     from cfai.types._output import *
     from cfai.types._reranking import *
@@ -44,6 +46,8 @@ __all__ = [
     "AudioSource",
     "AuraInputs",
     "AuraInputsStream",
+    "BatchInputs",
+    "BatchItem",
     "BatchPoll",
     "Binary",
     "Box",
@@ -98,6 +102,10 @@ __all__ = [
     "MessagesInputsPlain",
     "MessagesInputsStream",
     "Meta",
+    "ModelFilters",
+    "ModelInfo",
+    "ModelSchema",
+    "ModelTask",
     "Moderation",
     "MoondreamInputs",
     "MoondreamInputsStream",
@@ -180,6 +188,7 @@ __all__ = [
 
 # At first use: the first model of pydantic costs tens of milliseconds, and nothing but a type checker needs the inputs.
 _MODULES = {
+    "_batches": {"BatchInputs", "BatchItem"},
     "_classification": {
         "Box",
         "Classification",
@@ -220,6 +229,7 @@ _MODULES = {
     "_media": {"Audio", "Binary", "Image"},
     "_media_types": {"find_media_type", "find_target"},
     "_media_inputs": {"AudioSource", "ImageSource", "MediaBody", "MediaSource"},
+    "_models": {"ModelFilters", "ModelInfo", "ModelSchema", "ModelTask"},
     "_moderation": {"GuardInputs", "GuardMessage", "Moderation"},
     "_output": {"Output", "Result"},
     "_reranking": {"RankedContext", "Reranking", "RerankingInputs"},

@@ -103,6 +103,7 @@ SEEN = [
     ("stream, chat", "text/event-stream: choices and reasoning_content; usage that grows; ends with data: [DONE]"),
     ("batch", "handed in with 200; while it waits 200 queued; done with 200, results in the order [1, 0], nested once, "
      "with their references; a poll without queueRequest gives 200"),
+    ("batch sound", "its result is dict {'data': 'str'}"),
 ]  # fmt: skip
 
 
@@ -393,6 +394,9 @@ CHANGES: list[tuple[str, Callable[[RecordingFile], bool], Change, str, str]] = [
     ("batch", queued, no(500, 8005), "warning", "refused with 500 / 8005"),
     ("batch item", sends('{"text": 5}]'), no(400, 5006), "ok", "the whole batch is refused at once"),
     ("batch item", queued, no(400, 5006), "ok", "the whole batch is refused later with 400 / 5006"),
+    ("batch sound", sends("aura.*requests"), no(400, 5006), "warning", "refused with 400 / 5006"),
+    ("batch sound", sends("aura.*request_id"), yes({"responses": [{"id": 0, "result": "SUQzBA"}]}), "ok",
+     "its result is str 'SUQzBA'"),
     ("batch item", sends("request_id"), yes({"responses": [{"success": True}]}), "ok", "no row of the batch"),
     ("stream's frame", sends("Count to three"),
      stream('{"response": "One"}', "[DONE]", head=": ping\r\nevent: message\r\n", end="\r\n\r\n"), "ok",
@@ -497,7 +501,8 @@ def test_a_batch_that_is_never_done_is_given_up(recordings: list[RecordingFile])
         findings = {finding.check: finding for finding in conform(http_client=http, sleep=pauses.append)}
     assert findings["batch"].message.endswith("while it waits 200 queued; not done after 15 polls")
     assert findings["batch item"].message.endswith("not done after 15 polls")
-    assert pauses == [2.0] * 30
+    assert findings["batch sound"].message.endswith("not done after 15 polls")
+    assert pauses == [2.0] * 45
 
 
 @pytest.mark.usefixtures("account")

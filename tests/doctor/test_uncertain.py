@@ -23,6 +23,10 @@ ASKED: dict[str, tuple[str, ...]] = {
     "which one of several prompts is read": ("two prompts",),
     "Documented is the text, which counts": ("JSON cut",),
     "5023 to 5025": ("JSON streamed", "JSON cut", "JSON wrapped", "no JSON mode"),
+    "a batch that is done has no status": ("batch", "batch item"),
+    "whether it is always there, once for each": ("batch",),
+    "how a failed one is told": ("batch item",),
+    "in which form a batch has media": ("batch sound",),
     "the statuses of 8001, 8005 and 8006": ("tool choice", "bad picture"),
 }
 """The facts that settle a line marked UNCERTAIN, by some words of the line."""

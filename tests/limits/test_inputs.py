@@ -322,6 +322,7 @@ def test_more_texts_than_one_call_takes_are_a_limit(caller: Caller, service: Ser
         (BGE, {"requests": [{"text": ["a"]}, {"text": ["a"] * 101}]}, "requests[1].text", 100),
         (CLEF, {"state": "a", "questions": {"a": {}}, "images": ["data:,"] * 5}, "images", 4),
     ]
+    service.answers(service.result({"response": "Hi", "request_id": "x"}))
     for model, inputs, field, most in cases:
         with row((model, field)):
             with pytest.raises(LimitError, match=f"must have at most {most} items in one call for {model}") as caught:

@@ -6,8 +6,8 @@ from typing import Any, Final, assert_type
 import httpx
 import httpx2
 
-from cfai import Ai, AudioStream, Retry, Stream, Timeout, Token
-from cfai.types import Binary, Image, Output, TextOutput, Vectors
+from cfai import Ai, AsyncBatch, AudioStream, Batch, BatchItem, Retry, Stream, Timeout, Token
+from cfai.types import Audio, Binary, Embeddings, Image, Output, Reranking, TextOutput, Vectors
 from cfai.types._output import ListResult
 
 ai = Ai()
@@ -37,10 +37,12 @@ assert_type(ai.run(LLAMA, {"prompt": "Hi", "stream": True}, return_raw_response=
 assert_type(ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=False), TextOutput)
 assert_type(ai.run("@cf/lykon/dreamshaper-8-lcm", {"prompt": "a cat"}, tags=["a"], queue_request=False), Image)
 assert_type(ai.run("@cf/lykon/dreamshaper-8-lcm", {"prompt": "a cat"}, return_raw_response=True), httpx.Response)
-assert_type(ai.run("@cf/baai/bge-m3", {"requests": [{"text": "Hi"}]}, queue_request=True), Output)
-assert_type(
-    ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"requests": [{"prompt": "Hi"}]}, queue_request=True), Output
-)
+assert_type(ai.run("@cf/baai/bge-m3", {"requests": [{"text": "Hi"}]}, queue_request=True), Batch[Any])
+assert_type(ai.run(LLAMA, {"prompt": "Hi"}, queue_request=True), Batch[Any] | Output)
+assert_type(ai.batch("@cf/meta/llama-3.3-70b-instruct-fp8-fast", [{"prompt": "Hi"}]), Batch[TextOutput])
+assert_type(ai.batch("@cf/baai/bge-m3", [{"text": "Hi"}]).wait(), list[BatchItem[Reranking | Embeddings]])
+assert_type(ai.batch("@cf/deepgram/aura-1", request_id="1", tags=["a"]), Batch[Audio])
+assert_type(ai.batch("@cf/none/such", [{"text": "Hi"}]), Batch[Any])
 assert_type(ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"request_id": "1"}), Output)
 assert_type(ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"request_id": "1"}, queue_request=True), Output)
 
@@ -48,17 +50,19 @@ assert_type(ai.run("@cf/meta/llama-3.3-70b-instruct-fp8-fast", {"request_id": "1
 def what_is_known_at_run_time_only(flag: bool) -> None:
     assert_type(
         ai.run(LLAMA, {"prompt": "Hi"}, return_raw_response=flag),
-        httpx.Response | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream,
+        httpx.Response | Batch[Any] | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream,
     )
     assert_type(
         ai.run(LLAMA, {"prompt": "Hi"}, queue_request=flag),
-        Output | ListResult[Any] | Binary | Stream[Token] | AudioStream,
+        Batch[Any] | Output | ListResult[Any] | Binary | Stream[Token] | AudioStream,
     )
 
 
 async def arun_has_the_same_options() -> None:
     assert_type(await ai.arun(LLAMA, {"prompt": "Hi"}, return_raw_response=True), httpx.Response)
     assert_type(await ai.arun("@cf/baai/bge-m3", {"request_id": "1"}, queue_request=True), Output)
+    assert_type(await ai.arun(LLAMA, {"requests": [{"prompt": "Hi"}]}, queue_request=True), AsyncBatch[Any])
+    assert_type(await ai.abatch("@cf/baai/bge-small-en-v1.5", [{"text": "Hi"}]), AsyncBatch[Embeddings])
     await ai.arun(LLAMA, {"prompt": "Hi"}, limit="off")  # pyright: ignore[reportCallIssue]
 
 
@@ -67,6 +71,8 @@ ai.run(LLAMA, {"prompt": "Hi"}, timeout="1")  # pyright: ignore[reportCallIssue,
 ai.run(LLAMA, {"prompt": "Hi"}, checks="no")  # pyright: ignore[reportCallIssue, reportArgumentType]
 ai.run(LLAMA, {"prompt": "Hi"}, gateway={"name": "a"})  # pyright: ignore[reportCallIssue, reportArgumentType]
 ai.run(LLAMA, [{"prompt": "Hi"}])  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.batch(LLAMA, {"prompt": "Hi"})  # pyright: ignore[reportCallIssue, reportArgumentType]
+ai.batch(LLAMA, [{"prompt": "Hi"}], fallback=[LLAMA])  # pyright: ignore[reportCallIssue]
 ai.run(LLAMA)  # pyright: ignore[reportCallIssue]
 
 Ai(http_client=httpx.Client(), async_http_client=httpx.AsyncClient())

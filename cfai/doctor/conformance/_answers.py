@@ -9,7 +9,7 @@ from typing import Any, cast
 from cfai._json import is_mapping
 from cfai.doctor._finding import REPORT_REMEDY, Finding, report_ok, report_problem
 from cfai.doctor._installation import CHEAPEST_MODEL
-from cfai.doctor.conformance._inputs import HELLO, MELOTTS, SDXL
+from cfai.doctor.conformance._inputs import AURA, HELLO, MELOTTS, SDXL
 from cfai.doctor.conformance._probe import InconclusiveError, Probe, ProbeResponse, get_path, join_words, judge_output
 
 _POLLS = 15
@@ -97,9 +97,21 @@ def ask_batch_item(probe: Probe) -> Finding:
     raise InconclusiveError(f"not done after {_POLLS} polls")
 
 
-def _poll(probe: Probe, id: str) -> Iterator[ProbeResponse]:
+def ask_batch_sound(probe: Probe) -> Finding:
+    """Report how a batch holds speech, which is no JSON."""
+    submitted = probe.run(AURA, {"requests": [{"text": "Hi"}]}, queue_request=True).require_success()
+    for polled in _poll(probe, str(submitted.get("result", "request_id")), AURA):
+        rows = polled.require_success().get("result", "responses")
+        if isinstance(rows, list):
+            result = get_path(rows, 0, "result")
+            shape = {name: type(value).__name__ for name, value in result.items()} if is_mapping(result) else ""
+            return report_ok(f"its result is {type(result).__name__} {shape or str(result)[:8]!r}")
+    raise InconclusiveError(f"not done after {_POLLS} polls")
+
+
+def _poll(probe: Probe, id: str, model: str = CHEAPEST_MODEL) -> Iterator[ProbeResponse]:
     for _ in range(_POLLS):
-        yield probe.run(CHEAPEST_MODEL, {"request_id": id}, queue_request=True)
+        yield probe.run(model, {"request_id": id}, queue_request=True)
         probe.sleep(_PAUSE)
 
 

@@ -60,6 +60,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("melotts' speech", _answers.ask_speech, 2),
     Fact("batch", _answers.ask_batch),
     Fact("batch item", _answers.ask_batch_item),
+    Fact("batch sound", _answers.ask_batch_sound, 3),
     Fact("queued alone", _answers.ask_queued_alone),
     Fact("stream's frame", _streamed.ask_frame, 1),
     Fact("stream, native", lambda probe: _streamed.ask_text(probe, LLAMA, {"prompt": "Say hi.", "max_tokens": 8}), 4),

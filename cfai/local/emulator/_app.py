@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import parse_qs
@@ -23,7 +23,18 @@ from cfai.local.emulator._text import TextKind
 from cfai.local.emulator._validate import check_inputs, check_raw_inputs
 from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
-from cfai.local.routes import BINDING_HOST, REST, Listing, MatchedRoute, Route, RoutedCall, match_route, unwrap_request
+from cfai.local.resources import SURFACES, ResourceRequest
+from cfai.local.routes import (
+    BINDING_HOST,
+    REST,
+    Listing,
+    MatchedRoute,
+    ResourceRoute,
+    Route,
+    RoutedCall,
+    match_route,
+    unwrap_request,
+)
 from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest
 from cfai.local.wire import (
     CODES_BY_STATUS,
@@ -95,6 +106,7 @@ class EmulatorApp(Application):
         self._config = config
         self._batches = Batches(self._run_batch_item)
         self._quotas = Quotas(config.allowance)
+        self._surfaces = {prefix: make() for prefix, make in SURFACES.items()}
         # Now, and not on the event loop of the server while a request is answered.
         read_all_media()
         for name in models.catalogue():
@@ -139,7 +151,7 @@ class EmulatorApp(Application):
         if locked and request.headers.get("cf-aig-authorization") != self.access.bearer:
             raise ErrorResponse(2009)
         self.access.check_credentials(request.headers, matched.account, request.path)
-        if request.method != matched.route.method:
+        if matched.route.method not in (None, request.method):
             raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
         return matched
 
@@ -166,6 +178,9 @@ class EmulatorApp(Application):
         if isinstance(route, Listing):
             _check_fault(fault, streams=False)
             return build_json_reply(200, route.build_page(call.query, self._quotas.now()))
+        if isinstance(route, ResourceRoute):
+            _check_fault(fault, streams=False)
+            return await self._answer_resource(route, call.request)
         known = models.catalogue().get(call.model)
         if known is not None and known.retired_on and self._config.retired == "refuse":
             raise ErrorResponse(5028, f"Model has been deprecated: it ended on {known.retired_on}, use another")
@@ -195,6 +210,14 @@ class EmulatorApp(Application):
             return Reply(200, result.value.content_type, result.value.content, headers=_build_answer_headers(call))
         body = route.build_body(result.value, call, result.prompt_tokens)
         return build_json_reply(200, body, _build_answer_headers(call, result.neurons), result.tokens)
+
+    async def _answer_resource(self, route: ResourceRoute, request: RawRequest) -> Reply:
+        reply = await self._surfaces[route.prefix].answer(
+            ResourceRequest(request, route.account, route.path, self._quotas.now())
+        )
+        if reply.content is None:
+            return build_json_reply(reply.status, reply.value, reply.headers)
+        return Reply(reply.status, reply.content_type, reply.content, headers=reply.headers)
 
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> Result:
         result = await run_whole(self._config.engine, self._config.text, model, inputs)
@@ -273,6 +296,8 @@ def _parse(matched: MatchedRoute, request: RawRequest) -> RoutedCall:
         return RoutedCall(matched.route, request, "", None, request.parameters)
     if request.body is None:
         raise ErrorResponse(3006)
+    if isinstance(matched.route, ResourceRoute):
+        return RoutedCall(matched.route, request, "", _read_resource_body(request), request.parameters)
     if not request.body:
         raise ErrorResponse(3003)
     try:
@@ -280,6 +305,15 @@ def _parse(matched: MatchedRoute, request: RawRequest) -> RoutedCall:
     except (ValueError, RecursionError) as error:
         raise ErrorResponse(5006, f"Bad input: SyntaxError: {error}") from error
     return matched.route.parse(request, matched.model, matched.gateway, body)
+
+
+def _read_resource_body(request: RawRequest) -> Any:
+    """Return the JSON of a body, for the log of requests, or its bytes; `None` for none."""
+    if not request.headers.get("content-type", "").startswith("application/json"):
+        return request.body or None
+    with suppress(ValueError, RecursionError):  # the surface refuses it
+        return loads_strictly(request.body or b"")
+    return request.body
 
 
 def _is_raw(request: RawRequest) -> bool:

@@ -5,13 +5,14 @@ A route says what is asked for, and writes the answer or the refusal as whoever 
 
 from cfai.local.routes._catalogue import Listing
 from cfai.local.routes._match import MatchedRoute, match_route
-from cfai.local.routes._route import BINDING_HOST, REST, Route, RoutedCall, unwrap_request
+from cfai.local.routes._route import BINDING_HOST, REST, ResourceRoute, Route, RoutedCall, unwrap_request
 
 __all__ = [
     "BINDING_HOST",
     "REST",
     "Listing",
     "MatchedRoute",
+    "ResourceRoute",
     "Route",
     "RoutedCall",
     "match_route",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from cfai.local.resources import find_surface
 from cfai.local.routes._catalogue import LISTINGS
 from cfai.local.routes._openai import OPENAI_ROUTES
-from cfai.local.routes._route import BINDING_MODEL, REST, UNIFIED, WORKER, Route
+from cfai.local.routes._route import BINDING_MODEL, REST, UNIFIED, WORKER, ResourceRoute, Route
 from cfai.local.server import RawRequest
 from cfai.local.wire import ErrorResponse
 
@@ -45,6 +46,8 @@ def match_route(request: RawRequest, *, lenient: bool) -> MatchedRoute:
             return MatchedRoute(account, None, gateway, route=route)
         case ["client", "v4", "accounts", account, "ai", *rest] if route := LISTINGS.get("/".join(rest)):
             return MatchedRoute(account, None, route=route)
+        case ["client", "v4", "accounts", account, *rest] if prefix := find_surface(rest):
+            return MatchedRoute(account, None, route=ResourceRoute(account, prefix, tuple(rest[len(prefix) :])))
         case ["v1", account, named, "workers-ai", "v1", *rest] | ["v1", account, named, "compat", *rest] if (
             route := OPENAI_ROUTES.get("/".join(rest))
         ):

@@ -44,7 +44,8 @@ class RoutedCall:
 class Route:
     """The REST API: inputs as the body, and an envelope around the result."""
 
-    method = "POST"
+    method: str | None = "POST"
+    """`None` where the surface looks at it."""
     has_envelope = True
     takes_streams = False
     """True if media may stand in the JSON as `{"body": …, "contentType": …}`."""
@@ -118,6 +119,17 @@ class _Worker(Route):
         name = "InvalidInput" if refusal.code == 1001 else "InferenceUpstreamError"
         message = f"{name}: {refusal.message}"
         return {"internalCode": refusal.code, "message": message, "name": name, "description": refusal.message}
+
+
+class ResourceRoute(Route):
+    """A path that runs no model: `prefix` names the surface, `path` what is behind it."""
+
+    method = None
+
+    def __init__(self, account: str, prefix: tuple[str, ...], path: tuple[str, ...]) -> None:
+        self.account = account
+        self.prefix = prefix
+        self.path = path
 
 
 REST = Route()

@@ -306,10 +306,8 @@ def test_a_batch_is_answered_in_earnest_and_what_is_no_text_or_embedding_stays_e
         "emulated translation" in ai.run("@cf/meta/m2m100-1.2b", {"text": "Hello", "target_lang": "fr"}).translated_text
     )
     assert engine.requests == []
-    queued = ai.run(LLAMA_3_3, {"requests": [{"prompt": "Where?"}]}, queue_request=True)
-    ai.run(LLAMA_3_3, {"request_id": queued["request_id"]})
-    done = ai.run(LLAMA_3_3, {"request_id": queued["request_id"]})
-    assert done["responses"][0]["result"]["response"] == "New York."
+    [item] = ai.batch(LLAMA_3_3, [{"prompt": "Where?"}]).wait(poll=0.001)
+    assert item.output.text == "New York."
 
 
 # What goes wrong

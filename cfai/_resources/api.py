@@ -1,0 +1,247 @@
+"""Operations of the API: a request each, and how its answer is read. What the modules beside this one are made of."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import quote, urlencode
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
+
+from cfai._config import NOT_GIVEN, ClientConfig
+from cfai._credentials import describe
+from cfai._errors import APIResponseValidationError, ConfigurationError, InferenceUpstreamError, InputError
+from cfai._json import find_unsendable, is_mapping, to_builtins
+from cfai._log import log_operation
+from cfai._request import ApiRequest
+from cfai._response import ApiResponse, body_reports_error, build_response_error, redact_headers, to_utf8, unwrap
+from cfai._transport import ClientPool, asend, send
+from cfai._version import __version__
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+_NO_SEGMENTS = ("", ".", "..")
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Operation(Generic[T]):
+    """One request to the API of an account, and how its answer is read."""
+
+    method: str = "GET"
+    path: str
+    """Behind `/accounts/{account}`, as `build_path` makes it; or a whole URL, of another host."""
+    query: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The parameters of the URL: those that are `None` are left out, a list has its name several times."""
+    json: Any = NOT_GIVEN
+    """The body, as Python holds it."""
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b""
+    """A body that is no JSON."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Names in lower case. They beat all others."""
+    read: Callable[[ApiResponse, ApiRequest], T]
+    """What makes the result of an answer."""
+    map_error: Callable[[InferenceUpstreamError], Exception] | None = None
+    """What makes the surface's own error of an answer's."""
+    wants_stream: bool = False
+    wants_raw: bool = False
+
+
+class AccountApi:
+    """The API of an account, over the connections of an `Ai`."""
+
+    def __init__(self, config: ClientConfig, pool: ClientPool) -> None:
+        self.config = config
+        self._pool = pool
+
+    def call(self, operation: Operation[T]) -> T:
+        """Send an operation's request, and return what its answer says. Raises what the service reports."""
+        request = build_request(self.config, operation)
+        try:
+            response = send(self._pool, request)
+            log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
+            return operation.read(response, request)
+        except InferenceUpstreamError as error:
+            if operation.map_error is None:
+                raise
+            raise operation.map_error(error) from None
+
+    async def acall(self, operation: Operation[T]) -> T:
+        """Send an operation's request, awaited, and return what its answer says. Raises what the service reports."""
+        request = build_request(self.config, operation)
+        try:
+            response = await asend(self._pool, request)
+            log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
+            return operation.read(response, request)
+        except InferenceUpstreamError as error:
+            if operation.map_error is None:
+                raise
+            raise operation.map_error(error) from None
+
+
+def build_path(*segments: str) -> str:
+    """Return a path of segments, each quoted. Raises `ConfigurationError` for one that would change the others.
+
+    >>> build_path("ai-gateway", "gateways", "my gateway")
+    '/ai-gateway/gateways/my%20gateway'
+    """
+    for segment in segments:
+        if not isinstance(segment, str) or segment in _NO_SEGMENTS or "/" in segment:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"an id must be a string without '/', and not empty, got {describe(segment)}")
+    return "".join(f"/{quote(segment, safe='@:')}" for segment in segments)
+
+
+def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest:
+    """Return the request of an operation. Raises `InputError` for what JSON cannot hold."""
+    credentials, url = config.credentials, operation.path
+    if url.startswith("/"):
+        url = f"{credentials.base_url}/accounts/{quote(credentials.account_id, safe='')}{url}"
+    query = urlencode(
+        [(name, _to_query_text(each)) for name, value in operation.query.items() for each in _list_values(value)]
+    )
+    body = operation.body if operation.json is NOT_GIVEN else encode_json(operation.json)
+    headers = {"user-agent": f"cfai/{__version__}", "accept": "*/*", **credentials.default_headers.value}
+    if operation.json is not NOT_GIVEN:
+        headers["content-type"] = "application/json"
+    if operation.wants_stream:
+        headers["accept-encoding"] = "identity"  # a compressed stream arrives late, in lumps
+    headers["authorization"] = f"Bearer {credentials.token.value}"
+    return ApiRequest(
+        config=config,
+        method=operation.method,
+        url=f"{url}?{query}" if query else url,
+        headers={**headers, **operation.headers},
+        body=body,
+        wants_stream=operation.wants_stream,
+        wants_raw=operation.wants_raw,
+    )
+
+
+def encode_json(value: Any, place: str = "inputs") -> bytes:
+    """Return a value as compact JSON. Raises `InputError`, which names what JSON cannot hold."""
+    with suppress(TypeError, ValueError, RecursionError):
+        return json.dumps(to_builtins(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    raise InputError(find_unsendable(value, place) or f"{place}: cannot be sent as JSON")
+
+
+def _list_values(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
+
+
+def _to_query_text(value: Any) -> str:
+    """Return a parameter as text: `true` and `false` for booleans, JSON for what is nested."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else json.dumps(to_builtins(value), separators=(",", ":"))
+
+
+# How answers are read
+
+
+def read_body(response: ApiResponse, request: ApiRequest) -> Any:
+    """Return the JSON of an answer with its envelope. Raises what it reports."""
+    content = to_utf8(response.content or b"")
+    try:
+        body = from_json(content, allow_inf_nan=False) if content.strip() else None
+    except ValueError:
+        raise make_unreadable_error("the answer is no JSON", response, request) from None
+    if body_reports_error(body):
+        raise build_response_error(response, request, content, time.time())
+    return body
+
+
+def read_result(response: ApiResponse, request: ApiRequest) -> Any:
+    """Return the result of an answer, without its envelope."""
+    return unwrap(read_body(response, request))
+
+
+def read_nothing(response: ApiResponse, request: ApiRequest) -> None:
+    """Read an answer that says no more than that it was done."""
+    read_body(response, request)
+
+
+def read_as(kind: type[M]) -> Callable[[ApiResponse, ApiRequest], M]:
+    """Return what reads a result as a model of pydantic; its `meta` is of the answer, if it has one."""
+
+    def read(response: ApiResponse, request: ApiRequest) -> M:
+        return validate(kind, read_result(response, request), response, request)
+
+    return read
+
+
+def read_list_of(kind: type[M]) -> Callable[[ApiResponse, ApiRequest], list[M]]:
+    """Return what reads a result that is a list."""
+
+    def read(response: ApiResponse, request: ApiRequest) -> list[M]:
+        return validate_list(kind, read_result(response, request), response, request)
+
+    return read
+
+
+def validate(kind: type[M], value: Any, response: ApiResponse, request: ApiRequest) -> M:
+    """Return a value as a model of pydantic. Raises `APIResponseValidationError`."""
+    try:
+        model = kind.model_validate(value)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, problem["loc"])) or "the result"
+        raise make_unreadable_error(f"{place}: {problem['msg']}", response, request) from None
+    if hasattr(model, "_meta"):
+        model._meta = response.meta  # pyright: ignore[reportAttributeAccessIssue]
+    return model
+
+
+def validate_list(kind: type[M], value: Any, response: ApiResponse, request: ApiRequest) -> list[M]:
+    """Return a list as models of pydantic. Raises `APIResponseValidationError`."""
+    if not isinstance(value, list):
+        raise make_unreadable_error(f"the result must be a list, got {type(value).__name__}", response, request)
+    return [validate(kind, each, response, request) for each in cast("list[Any]", value)]
+
+
+def make_unreadable_error(problem: str, response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
+    """Return the error for a 2xx that is not what its operation answers."""
+    meta = response.meta
+    return APIResponseValidationError(
+        f"{request.method} {request.url.partition('?')[0]} was answered with what cannot be read: {problem} "
+        f"(status {meta.status_code}, request id {meta.request_id})",
+        status_code=meta.status_code,
+        request_id=meta.request_id,
+        body=to_utf8(response.content or b"").decode("utf-8", "replace"),
+        headers=redact_headers(response.headers, request.secrets),
+    )
+
+
+def rename(
+    error: InferenceUpstreamError, kinds: Mapping[int | None, type[InferenceUpstreamError]]
+) -> InferenceUpstreamError:
+    """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
+
+    Others keep their class, which says more, and have the binding's name for them as their `name`.
+    """
+    status = error.status_code or 0
+    is_json = is_mapping(error.body) and isinstance(error.body.get("errors"), list)
+    other = kinds[None]
+    # A page of a proxy, say, is no word of the service about what is not there.
+    kind = kinds.get(status, other) if is_json else other
+    if kind is other and 400 <= status < 500:
+        error.name = other.__name__
+        return error
+    message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
+    return kind(
+        message,
+        name=kind.__name__,
+        retryable=error.retryable,
+        code=error.code,
+        status_code=error.status_code,
+        request_id=error.request_id,
+        retry_after=error.retry_after,
+        body=error.body,
+        headers=error.headers,
+    )

@@ -1,0 +1,50 @@
+"""Calls of the rest of the binding, made alike sync and async."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import anyio
+import pytest
+
+from cfai import Ai
+from cfai._resources import AsyncPages, Pages
+from cfai.local import Emulator
+
+
+class Invoke(Protocol):
+    """What calls a method by its synchronous name: it, or on an event loop the one with an `a` before it."""
+
+    def __call__(self, owner: Any, name: str, /, *args: Any, **options: Any) -> Any: ...
+
+
+@pytest.fixture(params=["sync", "asyncio", "trio"])
+def invoke(request: pytest.FixtureRequest) -> Invoke:
+    """Return what calls a method, and gives the items of pages as a list."""
+
+    def invoke_sync(owner: Any, name: str, /, *args: Any, **options: Any) -> Any:
+        result = getattr(owner, name)(*args, **options)
+        return list(result) if isinstance(result, Pages) else result
+
+    def invoke_async(owner: Any, name: str, /, *args: Any, **options: Any) -> Any:
+        async def main() -> Any:
+            result = getattr(owner, f"a{name}")(*args, **options)
+            return [item async for item in result] if isinstance(result, AsyncPages) else await result
+
+        return anyio.run(main, backend=request.param)
+
+    return invoke_sync if request.param == "sync" else invoke_async
+
+
+@pytest.fixture
+def local() -> Iterator[Emulator]:
+    """An emulator for one test, since it remembers."""
+    with Emulator(tokens_per_second=None) as local:
+        yield local
+
+
+@pytest.fixture
+def ai(local: Emulator) -> Iterator[Ai]:
+    with local.ai(max_retries=0) as ai:
+        yield ai

@@ -1,0 +1,119 @@
+"""Requests of the rest of the binding: what they are, how their errors are raised, and what their lists do."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from cfai import (
+    Ai,
+    AiInternalError,
+    APIResponseValidationError,
+    BadRequestError,
+    ConfigurationError,
+    NotFoundError,
+    RateLimitError,
+)
+from cfai._resources.api import Operation, build_path, read_result
+from cfai.local import Emulator
+from tests.conftest import ACCOUNT, TOKEN, row
+from tests.resources.conftest import Invoke
+
+SEARCH = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/models/search"
+
+
+@pytest.fixture
+def remote() -> Ai:
+    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
+
+
+@respx.mock
+def test_a_request_has_the_account_the_token_and_its_parameters(remote: Ai, invoke: Invoke) -> None:
+    route = respx.get(SEARCH).respond(json={"success": True, "result": [{"name": "@cf/a/b"}], "errors": []})
+    listed = invoke(remote, "models", search="a & b", include_deprecated=False, per_page=3, page=1)
+    assert [model.name for model in listed] == ["@cf/a/b"]
+    request = route.calls.last.request
+    assert request.url.query == b"search=a+%26+b&include_deprecated=false&per_page=3&page=1"
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert "content-type" not in request.headers
+
+
+@respx.mock
+def test_pages_are_fetched_when_they_are_come_to(remote: Ai) -> None:
+    full = [{"name": f"@cf/a/{number}"} for number in range(50)]
+    pages = [httpx.Response(200, json={"result": rows}) for rows in (full, [{"name": "@cf/a/last"}])]
+    route = respx.get(SEARCH).mock(side_effect=pages)
+    models = iter(remote.models())
+    assert route.call_count == 0
+    assert next(models).name == "@cf/a/0"
+    assert route.call_count == 1
+    assert [model.name for model in models][-1] == "@cf/a/last"
+    assert [call.request.url.params["page"] for call in route.calls] == ["1", "2"]
+
+
+@respx.mock
+def test_a_service_that_knows_no_pages_is_asked_twice_at_most(remote: Ai, invoke: Invoke) -> None:
+    route = respx.get(SEARCH).respond(json={"result": [{"name": "@cf/a/b"}] * 50})
+    assert len(invoke(remote, "models")) == 50
+    assert route.call_count == 2
+
+
+def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke) -> None:
+    rows: list[tuple[Any, type[Exception]]] = [
+        ("rate-limited", RateLimitError),
+        (500, AiInternalError),
+        ("404", NotFoundError),
+    ]
+    for fault, kind in rows:
+        local.script([fault])
+        with row(fault), local.ai(max_retries=0) as ai, pytest.raises(kind):
+            invoke(ai, "model_schema", "@cf/zai-org/glm-4.7-flash")
+    local.script(["rate-limited", "ok"])
+    with local.ai(max_retries=1) as ai:
+        assert invoke(ai, "model_schema", "@cf/zai-org/glm-4.7-flash").input
+
+
+@respx.mock
+def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
+    rows: list[tuple[dict[str, Any], str]] = [
+        ({"html": "<html>"}, "models/search was answered with what cannot be read: the answer is no JSON"),
+        ({"json": {"result": {"a": 1}}}, "the result must be a list, got dict"),
+        ({"json": {"result": [{"name": 7}]}}, "name: Input should be a valid string"),
+        ({}, "the result must be a list, got NoneType"),
+    ]
+    for response, said in rows:
+        respx.get(SEARCH).respond(**response)
+        with row(response), pytest.raises(APIResponseValidationError, match=said):
+            invoke(remote, "models")
+    respx.get(SEARCH).respond(json={"success": False, "errors": [{"code": 7000, "message": f"No route, {TOKEN}"}]})
+    with pytest.raises(BadRequestError, match=r"7000 .*No route") as caught:
+        invoke(remote, "models")
+    assert TOKEN not in str(caught.value) + str(caught.value.body)
+
+
+def test_a_path_holds_no_other_path() -> None:
+    assert build_path("ai-gateway", "gateways", "a b?", "@x") == "/ai-gateway/gateways/a%20b%3F/@x"
+    bad: list[Any] = ["", ".", "..", "a/b", 7, None]
+    for segment in bad:
+        with row(segment), pytest.raises(ConfigurationError, match="an id must be a string without '/'"):
+            build_path("gateways", segment)
+
+
+@respx.mock
+def test_a_line_of_the_log_names_the_request(remote: Ai, invoke: Invoke, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "cfai")
+    respx.get(SEARCH).respond(json={"result": []})
+    invoke(remote, "models")
+    assert caplog.messages[-1].startswith("GET api.cloudflare.com/client/v4/accounts/")
+    assert "/ai/models/search status=200" in caplog.messages[-1]
+    assert TOKEN not in caplog.text
+
+
+def test_what_json_cannot_hold_is_refused_before_it_is_sent(remote: Ai) -> None:
+    operation = Operation(method="POST", path="/x", json={"a": {1, 2}}, read=read_result)
+    with pytest.raises(TypeError, match=r"inputs\['a'\]"):
+        remote._api.call(operation)  # pyright: ignore[reportPrivateUsage]
