@@ -113,6 +113,7 @@ def test_the_cost_of_several_models_is_printed_with_what_all_of_it_came_to(run: 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
     others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
+    others |= {"documents.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -160,6 +161,20 @@ def test_many_calls_have_a_row_each_and_a_second_start_sends_nothing(local: Emul
     assert again == first
     assert report.startswith("done       2 (2 of them from the journal)\n")
     assert len(local.requests) == 2
+
+
+def test_documents_become_files_of_markdown_and_a_second_start_sends_those_that_failed(
+    local: Emulator, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("tea,2\n", "utf-8")
+    Path("b.exe").write_text("MZ", "utf-8")
+    first, complaints = run("documents.py", "a.csv", "b.exe")
+    assert first == "a.csv -> a.md\n"
+    assert Path("a.md").read_text("utf-8").startswith("# a.csv\n")
+    assert complaints.startswith("b.exe: b.exe was not converted: Unsupported file type")
+    assert run("documents.py", "a.csv", "b.exe")[0] == first
+    assert len(local.requests) == 3
 
 
 TASKS = {

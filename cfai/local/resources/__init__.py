@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cfai.local.resources._markdown import Markdown
 from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, Surface
 
-SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {}
+SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {
+    ("ai", "tomarkdown"): Markdown,
+}
 """What makes a surface, by the beginning of its paths behind the account."""
 
 
