@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from cfai._resources import AccountApi, AsyncPages, Pages
+    from cfai._resources.finetunes import Finetunes
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
@@ -94,7 +95,7 @@ if TYPE_CHECKING:
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
     Chat = Job = AsyncJob = Iterable
-    AccountApi = Pages = AsyncPages = Iterable
+    AccountApi = Pages = AsyncPages = Finetunes = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -1019,6 +1020,13 @@ class Ai:
         from cfai._resources.markdown import list_formats
 
         return await self._api.acall(list_formats())
+
+    @property
+    def finetunes(self) -> Finetunes:
+        """The fine-tunes of the account: list, make and upload LoRA adapters."""
+        from cfai._resources.finetunes import Finetunes
+
+        return Finetunes(self._api)
 
     @property
     def _api(self) -> AccountApi:

@@ -113,7 +113,7 @@ def test_the_cost_of_several_models_is_printed_with_what_all_of_it_came_to(run: 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
     others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
-    others |= {"documents.py"}
+    others |= {"documents.py", "finetune.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -175,6 +175,16 @@ def test_documents_become_files_of_markdown_and_a_second_start_sends_those_that_
     assert complaints.startswith("b.exe: b.exe was not converted: Unsupported file type")
     assert run("documents.py", "a.csv", "b.exe")[0] == first
     assert len(local.requests) == 3
+
+
+def test_a_fine_tune_is_uploaded_once_and_run(local: Emulator, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"model_type": "mistral", "r": 8}', "utf-8")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    for requests in (5, 2):
+        before = len(local.requests)
+        assert run("finetune.py", str(tmp_path), "tickets")[0].startswith("This is an emulated answer")
+        assert len(local.requests) - before == requests
+    assert local.requests[-1].inputs["lora"] == "tickets"
 
 
 TASKS = {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cfai.types._classification import *
     from cfai.types._clef import *
     from cfai.types._embeddings import *
+    from cfai.types._finetunes import *
     from cfai.types._image_to_text import *
     from cfai.types._markdown import *
     from cfai.types._media import *
@@ -76,6 +77,7 @@ __all__ = [
     "EncodedMedia",
     "FileData",
     "FilePart",
+    "Finetune",
     "Flux2Form",
     "Flux2Inputs",
     "FluxInputs",
@@ -228,6 +230,7 @@ _MODULES = {
         "RetrievalInputs",
         "Vectors",
     },
+    "_finetunes": {"Finetune"},
     "_image_to_text": {
         "ImageDescription",
         "LlavaInputs",

@@ -94,6 +94,7 @@ SEEN = [
     ("queued alone", "200: answered at once"),
     ("tasks", "12 rows under result; the first is description (str), id (str), name (str)"),
     ("authors", "42 rows under result; the first is id (str), name (str)"),
+    ("fine-tunes", "1 rows under result; the first is list"),
     ("markdown", "results come in the order of the files; one has data, format, id, mimeType, name, tokens; "
      "one that is refused has error, format, id, mimeType, name"),
     ("stream, v1",

@@ -38,6 +38,8 @@ NOT_ASKED: dict[str, str] = {
     "the schema of FLUX.1 has no `seed`": "whether FLUX.1 takes a `seed`",
     "the code that these surfaces have": "the words of errors that no call brings about",
     "whether the REST form takes one": "whether documents can be converted through a gateway",
+    "how large an adapter may be": "how large a fine-tune may be",
+    "how a fine-tune of another model is refused": "how one of another model is refused",
     "whether a size is ignored": "whether FLUX.1 takes a `seed` or a size",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""
