@@ -260,7 +260,7 @@ class _WatchedBody:
 
 def _check_folder(folder: str | os.PathLike[str], model: str) -> list[Path]:
     """Return the two files of a folder, checked for the model. Raises `InputError`."""
-    paths = [Path(folder) / name for name in ASSETS]
+    paths = [_to_path(folder) / name for name in ASSETS]
     if lacking := [path.name for path in paths if not path.is_file()]:
         must = f"the folder of a fine-tune must have {_CONFIG} and {_WEIGHTS}"
         raise InputError(f"{must}, and {os.fspath(folder)} lacks {' and '.join(lacking)}")
@@ -277,7 +277,7 @@ def _check_folder(folder: str | os.PathLike[str], model: str) -> list[Path]:
 
 def _check_asset(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file that the service takes for a fine-tune. Raises `InputError`."""
-    path = Path(path)
+    path = _to_path(path)
     if path.name not in ASSETS:
         raise InputError(f"the file of a fine-tune must be named {_CONFIG} or {_WEIGHTS}, got {path.name!r}: rename it")
     try:
@@ -293,6 +293,12 @@ def _check_asset(path: str | os.PathLike[str]) -> Path:
     elif head[8:] != b"{":  # behind the eight bytes that say how long the JSON is which begins there
         raise InputError(f"{path} must be a safetensors file: fetch it by `git lfs pull` if it is a pointer to one")
     return path
+
+
+def _to_path(value: Any) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise InputError(f"a fine-tune must be uploaded from the disk, by a path, got {describe(value)}")
+    return Path(cast("str", value))
 
 
 def _check_config(path: Path, content: bytes) -> None:

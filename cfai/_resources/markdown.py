@@ -221,14 +221,16 @@ def _identify_content(content: Any) -> Any:
 
 def convert(api: AccountApi, files: Any, conversion: Conversion) -> Any:
     """Return the result of a document, or the list of those of several."""
-    operation = _prepare(files, conversion)
-    return [] if operation is None else api.call(operation)
+    documents, is_one = _list_documents(files)
+    return api.call(_prepare(documents, is_one, conversion)) if documents else []
 
 
 async def aconvert(api: AccountApi, files: Any, conversion: Conversion) -> Any:
     """Return the result of a document, or the list of those of several, awaited."""
-    operation = await to_thread.run_sync(_prepare, files, conversion)  # it looks at the disk
-    return [] if operation is None else await api.acall(operation)
+    documents, is_one = _list_documents(files)
+    if not documents:
+        return []
+    return await api.acall(await to_thread.run_sync(_prepare, documents, is_one, conversion))  # it looks at the disk
 
 
 def list_formats() -> Operation[list[MarkdownFormat]]:
@@ -236,17 +238,20 @@ def list_formats() -> Operation[list[MarkdownFormat]]:
     return Operation(path="/ai/tomarkdown/supported", read=read_list_of(MarkdownFormat), map_error=_map_error)
 
 
-def _prepare(files: Any, conversion: Conversion) -> Operation[Any] | None:
-    """Return the operation that converts documents; `None` for an empty list, of which there is nothing to ask."""
-    is_one = is_document(files)
-    if not is_one and not isinstance(files, Iterable):
+def _list_documents(files: Any) -> tuple[list[Any], bool]:
+    """Return documents as a list, and whether there is one alone. Of an empty list there is nothing to ask."""
+    if is_document(files):
+        return [files], True
+    if not isinstance(files, Iterable):
         raise InputError(f"files must be {DOCUMENT}, or a list of these, got {describe(files)}")
-    several = enumerate(cast("Iterable[Any]", files)) if not is_one else ()
-    documents = [open_document(each, f"files[{index}]") for index, each in several]
-    if is_one:
-        documents = [open_document(files, "files")]
-    if not documents:
-        return None
+    return list(cast("Iterable[Any]", files)), False
+
+
+def _prepare(files: list[Any], is_one: bool, conversion: Conversion) -> Operation[Any]:
+    """Return the operation that converts documents. Raises `InputError` for what is none."""
+    documents = [
+        open_document(document, "files" if is_one else f"files[{index}]") for index, document in enumerate(files)
+    ]
     parts: list[tuple[str, str | Medium]] = [("files", document) for document in documents]
     if conversion.options:
         parts.append(("conversionOptions", encode_json(conversion.options).decode()))

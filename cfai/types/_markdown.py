@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import IO, Any, Literal, Required, TypeAlias, TypedDict
 
+from cfai.types._media import Binary
 from cfai.types._output import Fields, Output, TextField
 
 DescriptionLanguage: TypeAlias = Literal["en", "es", "fr", "it", "pt", "de"]
@@ -23,8 +24,8 @@ class MarkdownDocument(TypedDict, total=False):
     """Its media type, which else is told by the name, or by the first bytes. `mimeType` is taken as well."""
 
 
-DocumentSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | tuple[str, Any] | MarkdownDocument | Output
-"""A document: the path of a file, bytes, an open binary file, `(name, bytes)`, or the binding's form."""
+DocumentSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | tuple[str, Any] | MarkdownDocument | Binary
+"""A document: the path of a file, bytes, an open binary file, `(name, bytes)`, the binding's form, or an `Image`."""
 
 
 class OutputConversion(TypedDict, total=False):

@@ -133,6 +133,12 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
         InputError, match=r"must be named adapter_config.json or adapter_model.safetensors, got 'a.bin'"
     ):
         invoke(remote.finetunes, "upload_asset", "1-2", folder / "a.bin")
+    for method, arguments, options in (
+        ("upload", (7,), {"model": MISTRAL, "name": "x"}),
+        ("upload_asset", ("1-2", b"{}"), {}),
+    ):
+        with row(method), pytest.raises(InputError, match="must be uploaded from the disk, by a path, got"):
+            invoke(remote.finetunes, method, *arguments, **options)
     with weights.open("ab") as file:
         file.truncate(500_000_001)  # of which the disk holds nothing
     with pytest.raises(InputError, match="got 500,000,001"):
@@ -258,6 +264,7 @@ def test_the_emulator_refuses_records_and_files_that_are_none(local: Emulator) -
     ]
     with httpx.Client(headers=headers) as http:
         http.post(url, json={"model": MISTRAL, "name": "bare"}).raise_for_status()
+        assert http.get(f"{url}/public?limit=x").json()["errors"][0]["message"] == "Invalid limit"
         for path, body, said in rows:
             with row(said):
                 response = http.post(url + path, **body)

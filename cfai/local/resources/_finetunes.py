@@ -41,9 +41,7 @@ class Finetunes:
             case "POST", ():
                 result = self._create(as_object(request.json), request.now)
             case "GET", ("public",):
-                first, most = (
-                    int(request.query.get(name) or default) for name, default in (("offset", 0), ("limit", 50))
-                )
+                first, most = _read_count(request, "offset", 0), _read_count(request, "limit", 50)
                 result = self._public[first : first + most]
             case "POST", (key, "finetune-assets"):
                 self._add_file(key, {part.name: part for part in request.form})
@@ -94,6 +92,13 @@ def _make_record(model: str, name: str, description: Any, public: bool, now: flo
     at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     record = {"id": str(uuid.uuid4()), "model": model, "name": name, "description": description, "public": public}
     return {**record, "created_at": at, "modified_at": at}
+
+
+def _read_count(request: ResourceRequest, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not text.isdecimal():
+        raise _refuse(f"Invalid {name}")
+    return int(text)
 
 
 def _refuse(message: str) -> ErrorResponse:
