@@ -234,6 +234,11 @@ def test_options_that_cannot_work_are_refused_before_anything_is_sent(remote: Ai
             ConfigurationError,
             "a whole number of 0 or more, got -1",
         ),
+        (
+            {"conversion_options": {"docx": {"images": {"max_converted_images": True}}}},
+            ConfigurationError,
+            "a whole number of 0 or more, got True",
+        ),
         ({"conversion_options": "text"}, ConfigurationError, "`conversion_options` must be a dict of output"),
         ({"extra_headers": {"authorization": "x"}}, ConfigurationError, "cfai sets it itself"),
         ({"gateway": "default"}, ConfigurationError, "`gateway` must be left out: over REST"),
@@ -272,13 +277,28 @@ def test_what_is_no_document_is_refused_with_its_place(remote: Ai, invoke: Invok
     assert not respx.calls
 
 
-@respx.mock
+class CountingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+    """A service that counts the pieces in which a body comes."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        stream: Any = request.stream
+        self.sizes += [len(piece) for piece in stream]
+        return httpx.Response(200, json=answer("large.pdf"))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        stream: Any = request.stream
+        self.sizes += [len(piece) async for piece in stream]
+        return httpx.Response(200, json=answer("large.pdf"))
+
+
 def test_a_large_file_is_read_in_pieces_while_it_is_sent(
-    remote: Ai, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, most = tmp_path / "large.pdf", 64 * 1024
-    content = PDF + bytes(8_000_000)
-    path.write_bytes(content)
+    path.write_bytes(PDF + bytes(8_000_000))
     reads: list[int] = []
 
     class Watched(io.FileIO):
@@ -290,12 +310,21 @@ def test_a_large_file_is_read_in_pieces_while_it_is_sent(
         return Watched(str(file), mode.replace("b", ""))
 
     monkeypatch.setattr(Path, "open", open_watched)
-    route = respx.post(URL).respond(json=answer("large.pdf"))
-    assert invoke(remote, "to_markdown", path).ok
-    assert 0 < min(reads) <= max(reads) <= most
-    assert len(reads) > len(content) // most
-    [(_, _, _, sent)] = parts_of(route.calls.last.request)
-    assert sent == content
+    transport = CountingTransport()
+    clients: dict[str, Any] = {
+        "http_client": httpx.Client(transport=transport),
+        "async_http_client": httpx.AsyncClient(transport=transport),
+    }
+    ai = Ai(account_id=ACCOUNT, api_token=TOKEN, **clients)
+    with path.open("rb") as file:
+        for document in (path, file):
+            reads.clear()
+            transport.sizes.clear()
+            with row(document):
+                assert invoke(ai, "to_markdown", document).ok
+                assert 0 < min(reads) <= max(reads) <= most
+                assert max(transport.sizes) <= most
+                assert sum(transport.sizes) > path.stat().st_size
 
 
 @respx.mock
