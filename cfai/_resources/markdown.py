@@ -90,6 +90,8 @@ class Conversion:
 def parse_conversion(method: str, options: Secret) -> Conversion:
     """Return the options of a method, which may have the binding's names. Raises `ConfigurationError`."""
     given = {_OPTION_NAMES.get(name, name): name for name in options.value}
+    if len(given) < len(options.value):
+        raise ConfigurationError("an option must be given under one of its two names, got both")
     if "gateway" in given:
         # UNCERTAIN: whether the REST form takes one. Nothing documents it, and to drop it would go past the gateway.
         must = "`gateway` must be left out: over REST, documents are converted without one"

@@ -181,7 +181,7 @@ def test_weights_are_read_in_pieces_and_the_bar_follows(
     remote: Ai, invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = folder / "adapter_model.safetensors"
-    path.write_bytes(WEIGHTS + bytes(8_000_000))
+    path.write_bytes(WEIGHTS + bytes(3_000_000))
     reads: list[int] = []
 
     class Watched(io.FileIO):
@@ -196,10 +196,10 @@ def test_weights_are_read_in_pieces_and_the_bar_follows(
     route = respx.post(f"{URL}/mine/finetune-assets").respond(json={"success": True, "result": {"id": "x"}})
     assert invoke(remote.finetunes, "upload_asset", "mine", path, progress=True) is None
     assert 0 < min(reads) <= max(reads) <= 64 * 1024
-    assert len(reads) > 100
+    assert len(reads) > 45
     assert len(parts_of(route.calls.last.request)[1][3]) == path.stat().st_size
     assert "adapter_model.safetensors, MB" in (shown := capsys.readouterr().err)
-    assert "8/8" in shown
+    assert "3/3" in shown
 
 
 def test_a_fine_tune_is_made_listed_and_run(ai: Ai, invoke: Invoke, folder: Path) -> None:

@@ -241,6 +241,7 @@ def test_options_that_cannot_work_are_refused_before_anything_is_sent(remote: Ai
         ),
         ({"conversion_options": "text"}, ConfigurationError, "`conversion_options` must be a dict of output"),
         ({"extra_headers": {"authorization": "x"}}, ConfigurationError, "cfai sets it itself"),
+        ({"extra_headers": {}, "extraHeaders": {}}, ConfigurationError, "under one of its two names, got both"),
         ({"gateway": "default"}, ConfigurationError, "`gateway` must be left out: over REST"),
         ({"language": "de"}, TypeError, "unexpected keyword argument 'language': its options are conversion_options"),
     ]
@@ -298,7 +299,7 @@ def test_a_large_file_is_read_in_pieces_while_it_is_sent(
     invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, most = tmp_path / "large.pdf", 64 * 1024
-    path.write_bytes(PDF + bytes(8_000_000))
+    path.write_bytes(PDF + bytes(3_000_000))
     reads: list[int] = []
 
     class Watched(io.FileIO):
