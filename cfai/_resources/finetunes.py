@@ -138,9 +138,9 @@ class Finetunes:
         finetune = self._api.call(create)
         for path in paths:
             try:
-                self.upload_asset(finetune, path, progress=progress)
+                self.upload_asset(finetune.id or name, path, progress=progress)
             except CfaiError as error:
-                error.add_note(_explain_unfinished(finetune, path))
+                error.add_note(_explain_unfinished(finetune.id or name, path))
                 raise
         return finetune
 
@@ -160,9 +160,9 @@ class Finetunes:
         finetune = await self._api.acall(create)
         for path in paths:
             try:
-                await self.aupload_asset(finetune, path, progress=progress)
+                await self.aupload_asset(finetune.id or name, path, progress=progress)
             except CfaiError as error:
-                error.add_note(_explain_unfinished(finetune, path))
+                error.add_note(_explain_unfinished(finetune.id or name, path))
                 raise
         return finetune
 
@@ -175,7 +175,10 @@ def _list_own() -> Operation[FinetuneList]:
 
 
 def _page_public(order_by: str | None, first: int, limit: int | None) -> tuple[Any, int]:
-    """Return what builds a page from its offset, and the first offset."""
+    """Return what builds a page from its offset, and the first offset. Raises `ConfigurationError`."""
+    for option, value, least in (("offset", first, 0), ("limit", 1 if limit is None else limit, 1)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"`{option}` must be a whole number of {least} or more, got {describe(value)}")
 
     def build(offset: int) -> Operation[Page[Finetune]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[Finetune]:
@@ -218,26 +221,23 @@ def _upload(
 ) -> tuple[Operation[None], Progress]:
     """Return the operation that uploads a file, and the bar that it moves."""
     path = _check_asset(path)
+    key = (finetune.id or finetune.name) if isinstance(finetune, Finetune) else finetune
     medium = open_medium(path, str(path))
     form = make_form([("file_name", path.name), ("file", replace(medium, filename=path.name))], "the form")
     bar = Progress(f"{path.name}, MB", (form.size or 0) // _MEGABYTE, shown=progress)
     content: Any = form.content
     return Operation(
         method="POST",
-        path=build_path("ai", "finetunes", _get_id(finetune), "finetune-assets"),
+        path=build_path("ai", "finetunes", key, "finetune-assets"),
         body=_WatchedBody(content, bar),
         headers={"content-type": form.media_type, "content-length": str(form.size)},
         read=read_nothing,
     ), bar
 
 
-def _get_id(finetune: str | Finetune) -> str:
-    return (finetune.id or finetune.name) if isinstance(finetune, Finetune) else finetune
-
-
-def _explain_unfinished(finetune: Finetune, path: Path) -> str:
-    call = f"ai.finetunes.upload_asset({_get_id(finetune)!r}, {str(path)!r})"
-    return f"The fine-tune {finetune.name!r} was made, and lacks this file: go on with {call}"
+def _explain_unfinished(key: str, path: Path) -> str:
+    call = f"ai.finetunes.upload_asset({key!r}, {str(path)!r})"
+    return f"The fine-tune was made, and lacks this file: go on with {call}"
 
 
 class _WatchedBody:

@@ -97,6 +97,10 @@ def test_a_folder_becomes_a_fine_tune_with_both_files(remote: Ai, invoke: Invoke
     ]
     assert [parts[0][3] for parts in sent] == [b"adapter_config.json", b"adapter_model.safetensors"]
     assert sent[1][1][3] == WEIGHTS
+    created.respond(json={"success": True, "result": {}})
+    by_name = respx.post(f"{URL}/tickets/finetune-assets").respond(json={"success": True, "result": None})
+    invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+    assert by_name.call_count == 2
     for call in uploaded.calls:
         assert int(call.request.headers["content-length"]) == len(call.request.content)
 
@@ -157,6 +161,9 @@ def test_what_cannot_be_created_is_refused_before_it_is_sent(remote: Ai, invoke:
         for arguments, method in (((), "create"), ((folder,), "upload")):
             with row((method, options)), pytest.raises(ConfigurationError, match=said):
                 invoke(remote.finetunes, method, *arguments, **options)
+    for options in ({"limit": 0}, {"limit": "2"}, {"offset": -1}, {"offset": None}):
+        with row(options), pytest.raises(ConfigurationError, match=r"must be a whole number of . or more, got"):
+            invoke(remote.finetunes, "public", **options)
     with pytest.raises(ConfigurationError, match="an id must be a string"):
         invoke(remote.finetunes, "upload_asset", "a/b", folder / "adapter_config.json")
     assert not respx.calls
