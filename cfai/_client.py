@@ -88,6 +88,7 @@ if TYPE_CHECKING:
 
     from cfai._resources import AccountApi, AsyncPages, Pages
     from cfai._resources.batches import AsyncBatch, Batch
+    from cfai._resources.finetunes import Finetunes
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
@@ -95,7 +96,7 @@ if TYPE_CHECKING:
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
     Chat = Job = AsyncJob = Batch = AsyncBatch = Iterable
-    AccountApi = Pages = AsyncPages = Iterable
+    AccountApi = Pages = AsyncPages = Finetunes = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -970,6 +971,131 @@ class Ai:
         from cfai._resources.models import get_schema
 
         return await self._api.acall(get_schema(model))
+
+    @overload
+    def to_markdown(  # pyright: ignore[reportOverlappingOverload]  # a string is an iterable of strings, too
+        self, files: types.DocumentSource, **options: Unpack[types.MarkdownOptions]
+    ) -> types.ConversionResult: ...
+    @overload
+    def to_markdown(
+        self, files: Iterable[types.DocumentSource], **options: Unpack[types.MarkdownOptions]
+    ) -> list[types.ConversionResult]: ...
+    def to_markdown(self, files: Any, **options: Unpack[types.MarkdownOptions]) -> Any:
+        """Convert documents to Markdown, as `env.AI.toMarkdown()` does: one gives its result, a list gives a list.
+
+        ```python
+        print(ai.to_markdown("report.pdf"))
+        for result in ai.to_markdown(["a.docx", ("b.html", b"<h1>Hi</h1>")]):
+            print(result.data if result.ok else result.error)
+        ```
+
+        - `files`: paths, bytes, open binary files, `(name, bytes)`, or `{"name": …, "blob": …}` as in the binding. The
+          name tells the format; bytes without one must be a PDF, a picture or a web page. Files are read from disk
+          while they are sent, in one request.
+        - `conversion_options`: how each format is converted, such as `{"pdf": {"metadata": False}}`.
+        - `extra_headers`: headers of the request.
+
+        A document that cannot be converted raises nothing: its result, in its place, has `.error`. Raises `InputError`
+        for what is no document, `ConfigurationError` for an option that there is not, and for `gateway`, which the REST
+        API does not take here, and else what `run` raises. An answer without results is an `AiInternalError`.
+        """
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        from cfai._resources.markdown import convert, parse_conversion
+
+        return convert(self._api, files, parse_conversion("to_markdown", hidden))
+
+    @overload
+    async def ato_markdown(
+        self, files: types.DocumentSource, **options: Unpack[types.MarkdownOptions]
+    ) -> types.ConversionResult: ...
+    @overload
+    async def ato_markdown(
+        self, files: Iterable[types.DocumentSource], **options: Unpack[types.MarkdownOptions]
+    ) -> list[types.ConversionResult]: ...
+    async def ato_markdown(self, files: Any, **options: Unpack[types.MarkdownOptions]) -> Any:
+        """Convert documents to Markdown, awaited."""
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        from cfai._resources.markdown import aconvert, parse_conversion
+
+        return await aconvert(self._api, files, parse_conversion("ato_markdown", hidden))
+
+    def to_markdown_many(
+        self,
+        files: Iterable[types.DocumentSource],
+        *,
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+        max_retries: Retry | int | None = NOT_GIVEN,
+        **options: Unpack[types.MarkdownOptions],
+    ) -> Job[types.ConversionResult]:
+        """Convert thousands of documents, each in a request of its own: an iterator of rows, as `run_many` gives.
+
+        ```python
+        job = ai.to_markdown_many(Path("reports").glob("*.pdf"), journal="reports.jsonl")
+        for row in job:
+            print(row.inputs, row.output if row.ok else row.error)
+        ```
+
+        `row.inputs` is the document, `row.output` its `ConversionResult`. One that the service could not convert has a
+        `ConversionError`, and is tried again with the same `journal`. That holds texts, and of the documents no more
+        than what tells them apart: of a file its path, size and time, of bytes a hash. Other `conversion_options` are
+        another conversion. The other options are those of `run_many` and of `to_markdown`; no pace is published, so
+        that there is none without `requests_per_minute`.
+        """
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        from cfai.many import Job, JobOptions
+        from cfai.many._documents import plan_documents
+
+        settings = JobOptions(concurrency, requests_per_minute, ordered, journal, progress=progress)
+        plan = plan_documents(self._config, self._pool, "to_markdown_many", files, settings, max_retries, hidden)
+        return Job(*plan)
+
+    def ato_markdown_many(
+        self,
+        files: Iterable[types.DocumentSource] | AsyncIterable[types.DocumentSource],
+        *,
+        concurrency: int = 16,
+        requests_per_minute: float | None = None,
+        ordered: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+        max_retries: Retry | int | None = NOT_GIVEN,
+        **options: Unpack[types.MarkdownOptions],
+    ) -> AsyncJob[types.ConversionResult]:
+        """Convert thousands of documents: an asynchronous iterator of rows, as `arun_many` gives."""
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        from cfai.many import AsyncJob, JobOptions
+        from cfai.many._documents import plan_documents
+
+        settings = JobOptions(concurrency, requests_per_minute, ordered, journal, progress=progress)
+        plan = plan_documents(self._config, self._pool, "ato_markdown_many", files, settings, max_retries, hidden)
+        return AsyncJob(*plan)
+
+    def markdown_formats(self) -> list[types.MarkdownFormat]:
+        """List the formats that `to_markdown` converts today: each with its `extension` and `mimeType`."""
+        from cfai._resources.markdown import list_formats
+
+        return self._api.call(list_formats())
+
+    async def amarkdown_formats(self) -> list[types.MarkdownFormat]:
+        """List the formats that `to_markdown` converts today, awaited."""
+        from cfai._resources.markdown import list_formats
+
+        return await self._api.acall(list_formats())
+
+    @property
+    def finetunes(self) -> Finetunes:
+        """The fine-tunes of the account: list, make and upload LoRA adapters."""
+        from cfai._resources.finetunes import Finetunes
+
+        return Finetunes(self._api)
 
     @property
     def _api(self) -> AccountApi:

@@ -25,6 +25,7 @@ CfaiError
 ├── OutputValidationError              the answer does not fit `output_type`                        (also ValueError)
 ├── ToolLoopError                      `run_with_tools` made `max_rounds` rounds, and the model wants more tools
 ├── EmbeddingsError                    some texts were embedded, others not: `.partial`, `.missing`
+├── ConversionError                    one of many documents was not converted: `.result`
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
 ```
@@ -370,6 +371,17 @@ class EmbeddingsError(CfaiError):
         """The `Vectors`, all NaN where a text has none. `embed` goes on from them: `resume=error.partial`."""
         self.missing = list(missing)
         """The indices of the texts that have no vector; of texts that were never read, if their number is known."""
+
+
+class ConversionError(CfaiError):
+    """The service could not convert one of many documents. The message has its reason."""
+
+    _user_message = "The document could not be read. Please try another one."
+
+    def __init__(self, message: str, *, result: Any = None, **answer: Any) -> None:
+        super().__init__(message, **answer)
+        self.result = result
+        """What the service gave for it, a `ConversionResult`."""
 
 
 class StreamError(CfaiError):

@@ -122,6 +122,8 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
         "stream_async.py",
         "structured.py",
     }
+    others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
+    others |= {"documents.py", "finetune.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -179,6 +181,28 @@ def test_a_batch_is_waited_for_once_more_at_a_second_start(local: Emulator, run:
         assert out == "A lovely day. [1, 384]\nIt broke. [1, 384]\n"
         assert cost.startswith("$0.0000")
     assert ["requests" in request.inputs for request in local.requests].count(True) == 1
+def test_documents_become_files_of_markdown_and_a_second_start_sends_those_that_failed(
+    local: Emulator, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("tea,2\n", "utf-8")
+    Path("b.exe").write_text("MZ", "utf-8")
+    first, complaints = run("documents.py", "a.csv", "b.exe")
+    assert first == "a.csv -> a.md\n"
+    assert Path("a.md").read_text("utf-8").startswith("# a.csv\n")
+    assert complaints.startswith("b.exe: b.exe was not converted: Unsupported file type")
+    assert run("documents.py", "a.csv", "b.exe")[0] == first
+    assert len(local.requests) == 3
+
+
+def test_a_fine_tune_is_uploaded_once_and_run(local: Emulator, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text('{"model_type": "mistral", "r": 8}', "utf-8")
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+    for requests in (5, 2):
+        before = len(local.requests)
+        assert run("finetune.py", str(tmp_path), "tickets")[0].startswith("This is an emulated answer")
+        assert len(local.requests) - before == requests
+    assert local.requests[-1].inputs["lora"] == "tickets"
 
 
 TASKS = {

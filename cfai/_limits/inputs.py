@@ -102,6 +102,8 @@ class _Rules(NamedTuple):
     """True if it is sure to see no image."""
     streams_json: bool
     """False if JSON mode and a stream exclude each other."""
+    takes_lora: bool
+    """True if it runs fine-tunes."""
 
 
 def find_input_problems(entry: Model, inputs: Mapping[str, Any]) -> list[InputProblem]:
@@ -134,7 +136,7 @@ def list_plain_inputs(model: str) -> frozenset[str]:
     rules = _get_rules(model)
     if rules is None or ["prompt"] not in rules.required or len(rules.checked.get("prompt", ())) > 1:
         return frozenset()
-    return rules.known - rules.checked.keys() - {"messages", "requests", "response_format"} | {"prompt"}
+    return rules.known - rules.checked.keys() - {"lora", "messages", "requests", "response_format"} | {"prompt"}
 
 
 def list_inputs(model: str) -> frozenset[str] | None:
@@ -183,7 +185,15 @@ def _get_rules(model: str) -> _Rules | None:
             required.setdefault(parameter.rules.get("variant"), []).append(name)
     common = required.pop(None)
     groups = _REQUIRED_INPUTS.get(model) or [common + names for names in required.values()] or [common]
-    return _Rules(schema, frozenset(known), checked, groups, _is_blind(entry, schema), entry.answers != "native")
+    return _Rules(
+        schema,
+        frozenset(known),
+        checked,
+        groups,
+        _is_blind(entry, schema),
+        entry.answers != "native",
+        "lora" in entry.capabilities,
+    )
 
 
 def _is_blind(entry: Model, schema: Schema) -> bool:
@@ -209,6 +219,9 @@ def _find_problems(model: str, rules: _Rules, inputs: Mapping[str, Any], place: 
     if wants_json and inputs.get("stream") and not rules.streams_json:
         must = f"`{place}response_format` must not ask for JSON with a stream (code 5023) from {model}"
         yield _refuse(model, f"{must}, got both. Leave out `{place}stream`, or take a chat model")
+    if inputs.get("lora") and not rules.takes_lora:
+        must = f"`{place}lora` must be left out, since {model} takes no fine-tune (code 5005), got one"
+        yield _refuse(model, f"{must}. Choose one of models.list(capability='lora', live=True)")
     is_of_responses_api = inputs.get("input") is not None  # of which the schemas have little
     for name, value in inputs.items():
         if name in rules.checked:

@@ -1,9 +1,16 @@
 """Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
 from cfai._request.media import encode_media, has_media
-from cfai._request.media_source import is_medium, walk
+from cfai._request.media_source import Medium, is_medium, open_medium, walk
 from cfai._request.message_parts import encode_image, encode_messages
-from cfai._request.options import CREDENTIAL_HEADERS, GatewayOptions, GatewayRetries, RunOptions, parse_headers
+from cfai._request.options import (
+    CREDENTIAL_HEADERS,
+    GatewayOptions,
+    GatewayRetries,
+    RunOptions,
+    find_header_flaw,
+    parse_headers,
+)
 from cfai._request.prepare import (
     ApiRequest,
     PreparedCall,
@@ -15,12 +22,14 @@ from cfai._request.prepare import (
     quote_model,
     refuse_streams,
 )
+from cfai._request.raw_body import make_form
 
 __all__ = [
     "CREDENTIAL_HEADERS",
     "ApiRequest",
     "GatewayOptions",
     "GatewayRetries",
+    "Medium",
     "PreparedCall",
     "RunOptions",
     "aprepare",
@@ -28,9 +37,12 @@ __all__ = [
     "encode_inputs",
     "encode_media",
     "encode_messages",
+    "find_header_flaw",
     "has_media",
     "inputs_to_builtins",
     "is_medium",
+    "make_form",
+    "open_medium",
     "parse_headers",
     "prepare",
     "prepare_unstreamed",

@@ -223,15 +223,16 @@ def rename(
 ) -> InferenceUpstreamError:
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
-    Others keep their class, which says more, and have the binding's name for them as their `name`.
+    Others keep their class, which says more, and have the binding's name for them as their `name`; so do those that
+    are of the binding's class.
     """
     status = error.status_code or 0
     is_json = is_mapping(error.body) and isinstance(error.body.get("errors"), list)
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
-    if kind is other and 400 <= status < 500:
-        error.name = other.__name__
+    if isinstance(error, kind) or (kind is other and 400 <= status < 500):
+        error.name = kind.__name__
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
     return kind(

@@ -2,7 +2,7 @@
 
 A `Job` reads inputs and gives rows. `_work` decides what is read, begun and given next, `_sender` sends one row and
 sends it again where that is safe, in the turns of a `Pace`. `_journal` keeps what was answered, `_budget` knows what it
-costs at most.
+costs at most. `_documents` converts documents by the same machinery.
 """
 
 from cfai.many._job import AsyncJob, Job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sized
+from collections.abc import Callable, Sized
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar, cast
 
@@ -40,6 +40,8 @@ class JobOptions:
     max_cost: float | None = None
     progress: bool | None = None
     output_type: Any = None
+    identify: Callable[[Any], Any] = lambda inputs: inputs
+    """Return what tells an input from others in the journal."""
 
     def check(self) -> None:
         """Raise `ConfigurationError` for what cannot work."""
@@ -163,7 +165,7 @@ class Work(Generic[T]):
         key = None
         if self.sender.journal is not None:
             try:
-                key = make_key(self._model, inputs)
+                key = make_key(self._model, self.options.identify(inputs))
             except InputError as error:
                 self._finish(Row(index, inputs, error=error, attempts=0))
                 return None

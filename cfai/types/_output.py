@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     GetCoreSchemaHandler,
     PrivateAttr,
@@ -96,6 +97,10 @@ class Fields(ShortModel, Mapping[str, Any]):
 def to_text(value: Any) -> str:
     """Return what stands in the place of a text: some models send one that is all digits as a number."""
     return "" if value is None else str(value)
+
+
+TextField: TypeAlias = Annotated[str, BeforeValidator(to_text)]
+"""A field that is text, whatever the service sends."""
 
 
 class Result(ShortModel):

@@ -66,6 +66,9 @@ def make_model(kind: type[Any]) -> Any:
         types.Output: {"result": LONG, "others": [LONG] * 100, LONG: LONG},
         types.Translation: {"translated_text": LONG},
         types.TurnDetection: {"is_complete": True, "probability": 0.5},
+        types.ConversionResult: {"name": LONG, "data": LONG, "format": "markdown"},
+        types.MarkdownFormat: {"extension": LONG, "mimeType": LONG},
+        types.Finetune: {"name": LONG, "model": LONG, "description": LONG},
     }
     value = fields[kind]
     return kind.model_validate(
@@ -122,7 +125,8 @@ def test_nothing_prints_more_than_300_characters_but_the_text_of_a_text() -> Non
         with row(type(value).__name__):
             seen.add(type(value))
             assert 0 < len(repr(value)) <= MAX_LENGTH
-            is_text = hasattr(value, "text") or isinstance(value, types.Token | cfai.JobReport | cfai.ClientUsage)
+            texts = types.Token | types.ConversionResult | cfai.JobReport | cfai.ClientUsage
+            is_text = hasattr(value, "text") or isinstance(value, texts)
             assert is_text or len(str(value)) <= MAX_LENGTH
             assert isinstance(value, cfai.JobReport) or "\x1b" not in repr(value)
             file = io.StringIO()

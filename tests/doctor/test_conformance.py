@@ -94,6 +94,9 @@ SEEN = [
     ("queued alone", "200: answered at once"),
     ("tasks", "12 rows under result; the first is description (str), id (str), name (str)"),
     ("authors", "42 rows under result; the first is id (str), name (str)"),
+    ("fine-tunes", "1 rows under result; the first is list"),
+    ("markdown", "results come in the order of the files; one has data, format, id, mimeType, name, tokens; "
+     "one that is refused has error, format, id, mimeType, name"),
     ("stream, v1",
      "text/event-stream: usage that grows unasked, usage that grows if asked for; no native event among them; "
      "ends with data: [DONE]"),
@@ -123,7 +126,7 @@ def test_without_a_gateway_the_other_facts_are_found_out_for_less_than_is_announ
     assert 0 < charged < estimate_cost() <= 300
     assert estimate_cost() < estimate_cost("a gateway") <= 300
     requested = {request.model for request in local.requests}
-    assert {name for name in requested if models.get(name) is None} == {"@cf/cfai/no-such-model"}
+    assert {name for name in requested if name and models.get(name) is None} == {"@cf/cfai/no-such-model"}
 
 
 @pytest.mark.usefixtures("local")
@@ -445,6 +448,10 @@ CHANGES: list[tuple[str, Callable[[RecordingFile], bool], Change, str, str]] = [
     ("tasks", sends("tasks/search"), yes({"a": 1}), "ok", "no list as result, but errors (list), messages (list)"),
     ("authors", sends("authors/search"), no(404, 7000), "ok", "there is no such list: 404 / 7000"),
     ("authors", sends("authors/search"), no(403, 10000), "warning", "refused with 403 / 10000"),
+    ("markdown", sends("tomarkdown"), yes([{"name": "a.csv"}, {"name": "b.csv"}]), "ok",
+     "results come as a.csv, b.csv; one has name; none is refused"),
+    ("markdown", sends("tomarkdown"), yes({}), "warning", "no list of results came"),
+    ("markdown", sends("tomarkdown"), no(400, 7001), "warning", "refused with 400 / 7001"),
     ("OpenAI list", sends("v1/models"), no(400, 7000), "ok", "there is no such list: 400 / 7000"),
     ("schema", sends("models/schema"), no(400, 5007), "warning", "refused with 400 / 5007"),
     ("schema", sends("models/schema"), yes({"input": {}, "output": {"contentType": "image/png", "format": "binary"}}),

@@ -28,6 +28,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "how a failed one is told": ("batch item",),
     "in which form a batch has media": ("batch sound",),
     "the statuses of 8001, 8005 and 8006": ("tool choice", "bad picture"),
+    "whether they come in the order of the files": ("markdown",),
 }
 """The facts that settle a line marked UNCERTAIN, by some words of the line."""
 
@@ -39,6 +40,10 @@ NOT_ASKED: dict[str, str] = {
     "containers, rates": "how speech comes in each of its encodings",
     "the order of Qwen3 Embedding's vectors": "the order of the vectors of queries and documents in one call",
     "the schema of FLUX.1 has no `seed`": "whether FLUX.1 takes a `seed`",
+    "the code that these surfaces have": "the words of errors that no call brings about",
+    "whether the REST form takes one": "whether documents can be converted through a gateway",
+    "how large an adapter may be": "how large a fine-tune may be",
+    "how a fine-tune of another model is refused": "how one of another model is refused",
     "whether a size is ignored": "whether FLUX.1 takes a `seed` or a size",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""

@@ -113,8 +113,8 @@ TEXTS: list[tuple[int, str, type[InferenceUpstreamError], str]] = [
     (400, "This model was deprecated on 2026-05-30. Please use an alternative model", NotFoundError, "retired"),
     (400, "The model has reached its end of life", NotFoundError, "retired"),
     (400, "Model @cf/a/b is no longer available", NotFoundError, "retired"),
-    (400, "Lora adapter my-lora not found", NotFoundError, "finetune list"),
-    (404, "Finetune 3dd75f75-0e0c-425b-b19e-6fbd2fb84cde not found", NotFoundError, "finetune list"),
+    (400, "Lora adapter my-lora not found", NotFoundError, "ai.finetunes.list()"),
+    (404, "Finetune 3dd75f75-0e0c-425b-b19e-6fbd2fb84cde not found", NotFoundError, "ai.finetunes.list()"),
     (400, "The model does not support LoRa inference", BadRequestError, "takes no lora"),
     (400, "Sequence too long: 9003 > 8192", RefusedContextLengthError, "8,192"),
     (400, "This model requires a Workers Paid plan.", PermissionDeniedError, "Workers Paid"),
@@ -326,7 +326,7 @@ def test_an_unknown_fine_tune_is_named_with_how_to_list_those_that_there_are() -
         assert (type(error), error.code, error.request_id) == (NotFoundError, 3037, UUID)
         advice = str(error).partition("What to do: ")[2]
         assert "'my-lora'" in advice
-        assert "wrangler ai finetune list" in advice
+        assert "ai.finetunes.list()" in advice
         assert "did you mean" not in advice
     for lora in (None, 5, "x" * 10_000):
         assert len(str(error_of(400, body, MODEL, {"lora": lora}))) < 2000, lora

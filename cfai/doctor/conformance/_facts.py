@@ -13,7 +13,7 @@ from cfai import CfaiError
 from cfai._credentials import Credentials, EnvironmentVariables, resolve_credentials
 from cfai._transport import make_client
 from cfai.doctor._finding import Finding, report_warning
-from cfai.doctor.conformance import _answers, _codes, _gateways, _lists, _refusals, _requests, _streamed
+from cfai.doctor.conformance import _answers, _codes, _documents, _gateways, _lists, _refusals, _requests, _streamed
 from cfai.doctor.conformance._codes import JSON_OBJECT, SCHEMA, WRAPPED_SCHEMA
 from cfai.doctor.conformance._exchanges import ExchangeRedactor, ExchangeSink
 from cfai.doctor.conformance._inputs import BGE_M3, GLM, LLAMA, SMALL_MODEL
@@ -84,6 +84,8 @@ FACTS: tuple[Fact, ...] = (
     Fact("tasks", lambda probe: _lists.ask_list(probe, "/tasks/search", "result"), 0),
     Fact("authors", lambda probe: _lists.ask_list(probe, "/authors/search", "result"), 0),
     Fact("OpenAI list", lambda probe: _lists.ask_list(probe, "/v1/models", "data"), 0),
+    Fact("fine-tunes", lambda probe: _lists.ask_list(probe, "/finetunes", "result"), 0),
+    Fact("markdown", _documents.ask_markdown, 0),
     Fact("gateway's host", _gateways.ask_gateway_envelope, needs_gateway=True),
     Fact("gateway, REST", lambda probe: _gateways.ask_gateway_envelope(probe, "api"), needs_gateway=True),
     Fact("gateway, audio", _gateways.ask_gateway_binary, 3, needs_gateway=True),

@@ -23,7 +23,7 @@ from cfai.local.emulator._text import TextKind
 from cfai.local.emulator._validate import check_inputs, check_raw_inputs
 from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
-from cfai.local.resources import SURFACES, ResourceRequest
+from cfai.local.resources import SURFACES, Finetunes, ResourceRequest
 from cfai.local.routes import (
     BINDING_HOST,
     REST,
@@ -195,6 +195,7 @@ class EmulatorApp(Application):
             inputs = check_raw_inputs(model, call.inputs, content_type, call.query)
         else:
             inputs = check_inputs(model, call.inputs, takes_streams=route.takes_streams)
+        self._check_lora(model, inputs)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=call.reject_if_busy))
         streams = _wants_stream(model, inputs)
         _check_fault(fault, streams=streams)
@@ -219,6 +220,11 @@ class EmulatorApp(Application):
             return build_json_reply(reply.status, reply.value, reply.headers)
         return Reply(reply.status, reply.content_type, reply.content, headers=reply.headers)
 
+    def _check_lora(self, model: models.Model, inputs: Mapping[str, Any]) -> None:
+        finetunes = self._surfaces["ai", "finetunes"]
+        if isinstance(finetunes, Finetunes) and inputs.get("lora"):
+            finetunes.check(model.name, inputs["lora"])
+
     async def _run_whole(self, model: models.Model, inputs: Mapping[str, Any]) -> Result:
         result = await run_whole(self._config.engine, self._config.text, model, inputs)
         self._quotas.charge(result.neurons)
@@ -226,7 +232,9 @@ class EmulatorApp(Application):
 
     async def _run_batch_item(self, model: models.Model, inputs: Any) -> Result:
         """Return one result of a batch, which costs what it would cost by itself."""
-        result = await self._run_whole(model, check_inputs(model, inputs))
+        inputs = check_inputs(model, inputs)
+        self._check_lora(model, inputs)
+        result = await self._run_whole(model, inputs)
         if isinstance(result.value, Media):
             result = replace(result, value={"data": base64.b64encode(result.value.content).decode()})
         return result

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cfai.local.resources._finetunes import Finetunes
+from cfai.local.resources._markdown import Markdown
 from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, Surface
 
-SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {}
+SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {
+    ("ai", "finetunes"): Finetunes,
+    ("ai", "tomarkdown"): Markdown,
+}
 """What makes a surface, by the beginning of its paths behind the account."""
 
 
@@ -15,4 +20,4 @@ def find_surface(path: list[str]) -> tuple[str, ...] | None:
     return next((prefix for prefix in SURFACES if tuple(path[: len(prefix)]) == prefix), None)
 
 
-__all__ = ["SURFACES", "FormPart", "ResourceReply", "ResourceRequest", "Surface", "find_surface"]
+__all__ = ["SURFACES", "Finetunes", "FormPart", "ResourceReply", "ResourceRequest", "Surface", "find_surface"]

@@ -136,7 +136,7 @@ def test_bad_inputs_are_named_by_code_5006(service: Service) -> None:
 def test_inputs_that_the_service_takes_are_taken(service: Service) -> None:
     for name, model, inputs in (
         ("unknown ones", LLAMA, hi(max_tokens=20, temperature=5, top_k=50, unknown={}, options={"rejectIfBusy": True})),
-        ("a LoRA", "@cf/mistral/mistral-7b-instruct-v0.1", hi(lora="mine")),
+        ("a LoRA", "@cf/mistral/mistral-7b-instruct-v0.2-lora", hi(lora="cf-public-magicoder")),
         ("base64 in lines", TURBO, {"audio": f"{WAV_BASE64[:60]}\n{WAV_BASE64[60:]}\n"}),
         ("parts of a message", LLAMA, says([{"type": "text", "text": "hi"}])),
         ("no content", LLAMA, says(None, "hi")),

@@ -1,0 +1,77 @@
+"""Thousands of documents to Markdown: what a job calls for each, and what tells one from others in its journal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from cfai._config import NOT_GIVEN, ClientConfig
+from cfai._credentials import Secret, describe
+from cfai._errors import ConversionError, InputError
+from cfai._resources import AccountApi
+from cfai._resources.markdown import (
+    DOCUMENT,
+    Conversion,
+    aconvert,
+    convert,
+    identify_document,
+    is_document,
+    parse_conversion,
+)
+from cfai._transport import ClientPool
+from cfai.many._work import JobOptions
+from cfai.types import ConversionResult
+
+_NAME = "toMarkdown"
+"""What stands for the model, in the journal and beside the bar."""
+
+
+class DocumentRunner(AccountApi):
+    """What a job calls for each of its documents, as it calls `run` for inputs."""
+
+    def __init__(self, config: ClientConfig, pool: ClientPool, conversion: Conversion) -> None:
+        super().__init__(config, pool)
+        self._conversion = conversion
+
+    def run(self, model: str, inputs: Any, **options: Any) -> ConversionResult:
+        """Return the result of a document. Raises `ConversionError` if it was not converted."""
+        api = AccountApi(self.config.with_overrides(**options), self._pool)
+        return _require_text(convert(api, _check_document(inputs), self._conversion))
+
+    async def arun(self, model: str, inputs: Any, **options: Any) -> ConversionResult:
+        """Return the result of a document, awaited. Raises `ConversionError` if it was not converted."""
+        api = AccountApi(self.config.with_overrides(**options), self._pool)
+        return _require_text(await aconvert(api, _check_document(inputs), self._conversion))
+
+
+def plan_documents(
+    config: ClientConfig,
+    pool: ClientPool,
+    method: str,
+    files: Any,
+    settings: JobOptions,
+    max_retries: Any,
+    options: Secret,
+) -> tuple[DocumentRunner, str, Any, JobOptions, Secret]:
+    """Return what a job is made with that converts documents. Raises `ConfigurationError` for what cannot work."""
+    conversion = parse_conversion(method, options)
+
+    def identify(document: Any) -> Any:
+        return [identify_document(document), conversion.options]
+
+    call_options = {} if max_retries is NOT_GIVEN else {"max_retries": max_retries}
+    runner = DocumentRunner(config, pool, conversion)
+    return runner, _NAME, files, replace(settings, identify=identify), Secret(call_options)
+
+
+def _check_document(document: Any) -> Any:
+    if is_document(document):
+        return document
+    raise InputError(f"a document must be {DOCUMENT}, got {describe(document)}")
+
+
+def _require_text(result: ConversionResult) -> ConversionResult:
+    if result.ok:
+        return result
+    meta = result.meta
+    raise ConversionError(str(result), result=result, status_code=meta.status_code, request_id=meta.request_id)

@@ -1,0 +1,153 @@
+"""`ai.to_markdown_many`: documents through the machinery of `run_many`, with its journal, its pace and its report."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from cfai import ConfigurationError, ConversionError, InputError, JobReport, Row
+from cfai.local import Emulator
+from tests.conftest import row
+
+PDF = b"%PDF-1.7 words"
+
+
+@pytest.fixture(params=["sync", "asyncio", "trio"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def convert(kind: str, local: Emulator, files: Iterable[Any], **options: Any) -> tuple[list[Row[Any]], JobReport]:
+    """Return the rows of a job, and its report."""
+    if kind == "sync":
+        with local.ai() as ai, ai.to_markdown_many(files, **options) as job:
+            return list(job), job.report()
+
+    async def main() -> tuple[list[Row[Any]], JobReport]:
+        async with local.ai() as ai, ai.ato_markdown_many(files, **options) as job:
+            return [row async for row in job], job.report()
+
+    return anyio.run(main, backend=kind)
+
+
+@pytest.fixture
+def local() -> Iterable[Emulator]:
+    with Emulator(tokens_per_second=None) as local:
+        yield local
+
+
+def make_files(folder: Path, count: int) -> list[Path]:
+    paths = [folder / f"{number:03}.pdf" for number in range(count)]
+    for path in paths:
+        path.write_bytes(PDF)
+    return paths
+
+
+def test_each_document_is_a_row_in_its_order(local: Emulator, kind: str, tmp_path: Path) -> None:
+    paths = make_files(tmp_path, 40)
+    rows, report = convert(kind, local, iter(paths), concurrency=4)
+    assert [each.inputs for each in rows] == paths
+    assert [each.output.name for each in rows] == [path.name for path in paths]
+    assert (report.done, report.failed, report.cost) == (40, 0, 0.0)
+    assert len(local.requests) == 40
+
+
+def test_what_is_not_converted_is_a_row_with_its_reason(local: Emulator, kind: str, tmp_path: Path) -> None:
+    [path] = make_files(tmp_path, 1)
+    files = [path, ("a.exe", b"MZ"), "nowhere.pdf", ("bad.pdf", b"?"), 7, [path]]
+    rows, report = convert(kind, local, files, ordered=True)
+    assert [type(each.error) for each in rows] == [
+        type(None),
+        ConversionError,
+        InputError,
+        ConversionError,
+        InputError,
+        InputError,
+    ]
+    assert str(rows[1].error) == "a.exe was not converted: Unsupported file type: application/octet-stream"
+    error: Any = rows[3].error
+    assert (error.result.name, error.result.format, error.status_code) == ("bad.pdf", "error", 200)
+    assert [each.attempts for each in rows] == [1, 1, 0, 1, 0, 0]
+    assert report.failures == {"ConversionError 200": 2, "InputError": 3}
+
+
+def test_a_second_start_sends_only_what_is_new_or_failed(local: Emulator, kind: str, tmp_path: Path) -> None:
+    journal, paths = tmp_path / "journal.jsonl", make_files(tmp_path, 6)
+    files: list[Any] = [*paths, ("a.csv", b"1,2"), ("a.exe", b"MZ"), {"name": "x.pdf", "blob": paths[0]}]
+    first, _ = convert(kind, local, files, journal=journal)
+    sent = len(local.requests)
+    paths[2].write_bytes(PDF + b" more")
+    os.utime(paths[3], ns=(1, 1))
+    again, report = convert(kind, local, [*files, ("a.csv", b"1,3")], journal=journal)
+    assert [each.from_journal for each in again] == [True, True, False, False, True, True, True, False, True, False]
+    assert [each.output.data for each in again if each.from_journal][:2] == [each.output.data for each in first[:2]]
+    assert (report.skipped, report.done, report.failed) == (6, 9, 1)
+    assert len(local.requests) - sent == 4
+    other, _ = convert(kind, local, paths, journal=journal, conversion_options={"output": {"format": "text"}})
+    assert {(each.from_journal, each.output.format) for each in other} == {(False, "text")}
+
+
+def test_the_journal_holds_no_bytes_of_a_document(local: Emulator, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    path = tmp_path / "secret-words.csv"
+    path.write_bytes(b"the secret words")
+    convert("sync", local, [path, ("b.csv", b"other secret words")], journal=journal)
+    head, *lines = journal.read_text("utf-8").splitlines()
+    assert json.loads(head)["model"] == "toMarkdown"
+    assert {json.loads(line)["answer"]["fields"]["name"] for line in lines} == {"secret-words.csv", "b.csv"}
+    assert "secret words" not in journal.read_text("utf-8")
+    assert str(tmp_path) not in journal.read_text("utf-8")
+
+
+def test_documents_are_sent_again_as_calls_of_run_many_are(local: Emulator, kind: str) -> None:
+    local.script(["503", "rate-limited", "ok"])
+    rows, report = convert(kind, local, [PDF], requests_per_minute=6000)
+    assert (rows[0].ok, rows[0].attempts, report.retried) == (True, 3, 2)
+    local.script(["503"])
+    rows, _ = convert(kind, local, [PDF], max_retries=0)
+    assert (rows[0].ok, rows[0].attempts) == (False, 1)
+
+
+def test_documents_are_read_as_they_are_needed(local: Emulator, kind: str) -> None:
+    read: list[int] = []
+
+    def generate() -> Iterable[Any]:
+        for number in range(200):
+            read.append(number)
+            yield f"{number}.csv", b"1,2"
+
+    def first(job: Any) -> Any:
+        return next(iter(job))
+
+    async def main() -> Any:
+        async with local.ai() as ai, ai.ato_markdown_many(generate(), concurrency=2) as job:
+            return await anext(job)
+
+    if kind == "sync":
+        with local.ai() as ai, ai.to_markdown_many(generate(), concurrency=2) as job:
+            found = first(job)
+    else:
+        found = anyio.run(main, backend=kind)
+    assert found.output.name == "0.csv"
+    assert len(read) <= 10
+
+
+def test_options_that_cannot_work_are_refused_when_the_job_is_made(local: Emulator) -> None:
+    rows: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"gateway": "default"}, ConfigurationError, "`gateway` must be left out"),
+        ({"conversion_options": {"x": 1}}, ConfigurationError, "has no option 'x'"),
+        ({"max_cost": 1}, TypeError, r"to_markdown_many\(\) got an unexpected keyword argument 'max_cost'"),
+        ({"concurrency": 0}, ConfigurationError, "`concurrency` must be"),
+        ({"max_retries": "many"}, ConfigurationError, "max_retries"),
+    ]
+    with local.ai() as ai:
+        for options, error, said in rows:
+            with row(options), pytest.raises(error, match=said):
+                ai.to_markdown_many([PDF], **options)
+    assert not local.requests

@@ -1,0 +1,278 @@
+"""`ai.finetunes`, and `lora` among the inputs of `run`: what is checked, what is sent, and what comes of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from cfai import Ai, BadRequestError, ConfigurationError, InputError, NotFoundError
+from cfai.local import Emulator
+from cfai.types import Finetune
+from tests.conftest import ACCOUNT, TOKEN, row
+from tests.resources.conftest import Invoke
+from tests.resources.test_markdown import parts_of
+
+URL = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/finetunes"
+MISTRAL = "@cf/mistral/mistral-7b-instruct-v0.2-lora"
+GEMMA = "@cf/google/gemma-7b-it-lora"
+LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
+WEIGHTS = (10).to_bytes(8, "little") + b'{"a": {}} ' + bytes(1000)
+RECORD = {"id": "1-2", "name": "tickets", "model": MISTRAL, "description": "d", "public": False}
+
+
+@pytest.fixture
+def remote() -> Ai:
+    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as training leaves it."""
+    config = {"peft_type": "LORA", "model_type": "mistral", "r": 8}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config), "utf-8")
+    (tmp_path / "adapter_model.safetensors").write_bytes(WEIGHTS)
+    (tmp_path / "training_args.bin").write_bytes(b"more")
+    return tmp_path
+
+
+@respx.mock
+def test_lists_are_read_in_each_shape_that_is_seen(remote: Ai, invoke: Invoke) -> None:
+    rows: list[tuple[Any, list[str]]] = [
+        ([RECORD, RECORD | {"name": "b"}], ["tickets", "b"]),
+        ([[RECORD], [RECORD | {"name": "b", "new": 1, "description": None}]], ["tickets", "b"]),
+        ([[]], []),
+        ([], []),
+        (None, []),
+        (RECORD, ["tickets"]),
+        ([{"id": 7}], [""]),
+    ]
+    for result, names in rows:
+        if result == [{"id": 7}]:
+            result = [{"id": None, "public": 1}]
+        respx.get(URL).respond(json={"success": True, "result": result})
+        with row(result):
+            assert [each.name for each in invoke(remote.finetunes, "list")] == names
+
+
+@respx.mock
+def test_public_ones_are_fetched_until_a_page_is_empty(remote: Ai, invoke: Invoke) -> None:
+    pages = [[{"name": "a"}, {"name": "b"}], [{"name": "c"}], []]
+    replies = [httpx.Response(200, json={"success": True, "result": page}) for page in pages]
+    route = respx.get(f"{URL}/public").mock(side_effect=replies)
+    found = invoke(remote.finetunes, "public", order_by="name", offset=5)
+    assert [each.name for each in found] == ["a", "b", "c"]
+    assert [str(call.request.url.query, "ascii") for call in route.calls] == [
+        f"limit=50&offset={offset}&orderBy=name" for offset in (5, 7, 8)
+    ]
+    route.mock(side_effect=None)
+    route.respond(json={"success": True, "result": pages[0]})
+    assert len(invoke(remote.finetunes, "public")) == 2  # of a service that knows no pages
+    before = route.call_count
+    assert len(invoke(remote.finetunes, "public", limit=2)) == 2
+    assert [str(call.request.url.query, "ascii") for call in [*route.calls][before:]] == ["limit=2&offset=0"]
+
+
+@respx.mock
+def test_a_folder_becomes_a_fine_tune_with_both_files(remote: Ai, invoke: Invoke, folder: Path) -> None:
+    created = respx.post(URL).respond(json={"success": True, "result": RECORD})
+    uploaded = respx.post(f"{URL}/1-2/finetune-assets").respond(json={"success": True})
+    made = invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets", description="d", public=False)
+    assert (made.id, made.name, made.public) == ("1-2", "tickets", False)
+    assert json.loads(created.calls.last.request.content) == {
+        "model": MISTRAL,
+        "name": "tickets",
+        "description": "d",
+        "public": False,
+    }
+    sent = [parts_of(call.request) for call in uploaded.calls]
+    assert [[part[:2] for part in parts] for parts in sent] == [
+        [("file_name", None), ("file", "adapter_config.json")],
+        [("file_name", None), ("file", "adapter_model.safetensors")],
+    ]
+    assert [parts[0][3] for parts in sent] == [b"adapter_config.json", b"adapter_model.safetensors"]
+    assert sent[1][1][3] == WEIGHTS
+    created.respond(json={"success": True, "result": {}})
+    by_name = respx.post(f"{URL}/tickets/finetune-assets").respond(json={"success": True, "result": None})
+    invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+    assert by_name.call_count == 2
+    for call in uploaded.calls:
+        assert int(call.request.headers["content-length"]) == len(call.request.content)
+
+
+@respx.mock
+def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, folder: Path) -> None:
+    config, weights = folder / "adapter_config.json", folder / "adapter_model.safetensors"
+    good = {"model_type": "mistral", "r": 8}
+    rows: list[tuple[Path, bytes | None, str]] = [
+        (config, None, "must have adapter_config.json and adapter_model.safetensors, and .* lacks adapter_config.json"),
+        (weights, None, "lacks adapter_model.safetensors"),
+        (config, b"{", "must be the configuration that PEFT wrote, a JSON object"),
+        (config, b"[]", "must be the configuration that PEFT wrote"),
+        (config, b"", "must have 1 to 500,000,000 bytes, got 0"),
+        (config, json.dumps({"r": 8}).encode(), 'a "model_type" of mistral, gemma, llama, got None: add the one'),
+        (config, json.dumps(good | {"model_type": "qwen2"}).encode(), "got 'qwen2'"),
+        (config, json.dumps(good | {"model_type": "gemma"}).encode(), "of the family of @cf/mistral/.*got 'gemma'"),
+        (config, json.dumps(good | {"r": 64}).encode(), 'a rank "r" of 1 to 32, got 64'),
+        (config, json.dumps({"model_type": "mistral"}).encode(), 'a rank "r" of 1 to 32, got None'),
+        (
+            weights,
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "must be a safetensors file: fetch it by `git lfs pull`",
+        ),
+        (weights, b"", "must have 1 to 500,000,000 bytes, got 0"),
+    ]
+    for path, content, said in rows:
+        before = path.read_bytes()
+        path.unlink() if content is None else path.write_bytes(content)
+        with row((path.name, content)), pytest.raises(InputError, match=said):
+            invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+        path.write_bytes(before)
+    with pytest.raises(
+        InputError, match=r"must be named adapter_config.json or adapter_model.safetensors, got 'a.bin'"
+    ):
+        invoke(remote.finetunes, "upload_asset", "1-2", folder / "a.bin")
+    for method, arguments, options in (
+        ("upload", (7,), {"model": MISTRAL, "name": "x"}),
+        ("upload_asset", ("1-2", b"{}"), {}),
+    ):
+        with row(method), pytest.raises(InputError, match="must be uploaded from the disk, by a path, got"):
+            invoke(remote.finetunes, method, *arguments, **options)
+    with weights.open("ab") as file:
+        file.truncate(500_000_001)  # of which the disk holds nothing
+    with pytest.raises(InputError, match="got 500,000,001"):
+        invoke(remote.finetunes, "upload_asset", "1-2", weights)
+    assert not respx.calls
+
+
+@respx.mock
+def test_what_cannot_be_created_is_refused_before_it_is_sent(remote: Ai, invoke: Invoke, folder: Path) -> None:
+    rows: list[tuple[dict[str, Any], str]] = [
+        ({"model": LLAMA, "name": "x"}, f"`model` must be one that takes a LoRA, got {LLAMA}. Choose one of @cf/"),
+        ({"model": "", "name": "x"}, "`model` must be a name"),
+        ({"model": MISTRAL, "name": ""}, "`name` must be a string, and not empty, got ''"),
+    ]
+    for options, said in rows:
+        for arguments, method in (((), "create"), ((folder,), "upload")):
+            with row((method, options)), pytest.raises(ConfigurationError, match=said):
+                invoke(remote.finetunes, method, *arguments, **options)
+    for options in ({"limit": 0}, {"limit": "2"}, {"offset": -1}, {"offset": None}):
+        with row(options), pytest.raises(ConfigurationError, match=r"must be a whole number of . or more, got"):
+            invoke(remote.finetunes, "public", **options)
+    with pytest.raises(ConfigurationError, match="an id must be a string"):
+        invoke(remote.finetunes, "upload_asset", "a/b", folder / "adapter_config.json")
+    assert not respx.calls
+
+
+@respx.mock
+def test_an_upload_that_fails_says_how_to_go_on(remote: Ai, invoke: Invoke, folder: Path) -> None:
+    respx.post(URL).respond(json={"success": True, "result": RECORD})
+    error = {"success": False, "errors": [{"code": 7003, "message": "No"}]}
+    replies = [httpx.Response(200, json={"success": True}), httpx.Response(400, json=error)] * 3
+    route = respx.post(f"{URL}/1-2/finetune-assets").mock(side_effect=replies)
+    with pytest.raises(BadRequestError) as caught:
+        invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+    path = str(folder / "adapter_model.safetensors")
+    assert caught.value.__notes__[-1].endswith(f"go on with ai.finetunes.upload_asset('1-2', {path!r})")
+    assert route.call_count == 2
+    invoke(remote.finetunes, "upload_asset", Finetune(name="a", id="1-2"), path)
+
+
+@respx.mock
+def test_weights_are_read_in_pieces_and_the_bar_follows(
+    remote: Ai, invoke: Invoke, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "adapter_model.safetensors"
+    path.write_bytes(WEIGHTS + bytes(3_000_000))
+    reads: list[int] = []
+
+    class Watched(io.FileIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            reads.append(-1 if size is None else size)
+            return super().read(size) or b""
+
+    def open_watched(file: Path, mode: str) -> Watched:
+        return Watched(str(file), mode.replace("b", ""))
+
+    monkeypatch.setattr(Path, "open", open_watched)
+    route = respx.post(f"{URL}/mine/finetune-assets").respond(json={"success": True, "result": {"id": "x"}})
+    assert invoke(remote.finetunes, "upload_asset", "mine", path, progress=True) is None
+    assert 0 < min(reads) <= max(reads) <= 64 * 1024
+    assert len(reads) > 45
+    assert len(parts_of(route.calls.last.request)[1][3]) == path.stat().st_size
+    assert "adapter_model.safetensors, MB" in (shown := capsys.readouterr().err)
+    assert "3/3" in shown
+
+
+def test_a_fine_tune_is_made_listed_and_run(ai: Ai, invoke: Invoke, folder: Path) -> None:
+    assert invoke(ai.finetunes, "list") == []
+    made = invoke(ai.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+    assert [(each.id, each.name) for each in invoke(ai.finetunes, "list")] == [(made.id, "tickets")]
+    assert made.created_at
+    assert made.meta.request_id
+    for lora in ("tickets", made.id):
+        assert invoke(ai, "run", MISTRAL, {"prompt": "Hi", "lora": lora, "raw": True}).text
+    public = invoke(ai.finetunes, "public")
+    assert public
+    assert all(each.name.startswith("cf-public-") for each in public)
+    assert invoke(ai, "run", public[0].model, {"prompt": "Hi", "lora": public[0].name}).text
+    with pytest.raises(BadRequestError, match="was uploaded already"):
+        invoke(ai.finetunes, "upload_asset", made, folder / "adapter_config.json")
+    with pytest.raises(BadRequestError, match="taken name"):
+        invoke(ai.finetunes, "create", model=MISTRAL, name="tickets")
+    with pytest.raises(NotFoundError, match="Finetune other not found"):
+        invoke(ai.finetunes, "upload_asset", "other", folder / "adapter_config.json")
+
+
+def test_a_fine_tune_that_cannot_run_is_refused_by_the_emulator(ai: Ai, invoke: Invoke) -> None:
+    made = invoke(ai.finetunes, "create", model=GEMMA, name="bare")
+    rows: list[tuple[str, str, type[Exception], str]] = [
+        (MISTRAL, "nothing", NotFoundError, "3037 .*there is no 'nothing' .*ai.finetunes.list"),
+        (MISTRAL, "bare", NotFoundError, "3037"),
+        (GEMMA, "bare", BadRequestError, "3039 .*upload adapter_config.json"),
+        (GEMMA, made.id, BadRequestError, "3039"),
+    ]
+    for model, lora, kind, said in rows:
+        with row((model, lora)), pytest.raises(kind, match=said):
+            invoke(ai, "run", model, {"prompt": "Hi", "lora": lora})
+
+
+def test_a_lora_for_a_model_that_takes_none_is_refused_before_it_is_sent(local: Emulator, invoke: Invoke) -> None:
+    inputs = {"prompt": "Hi", "lora": "tickets"}
+    said = f"`lora` must be left out, since {LLAMA} takes no fine-tune .code 5005., got one"
+    with local.ai() as ai:
+        for value in (inputs, {"messages": [{"role": "user", "content": "Hi"}], "lora": "tickets"}):
+            with row(value), pytest.raises(InputError, match=said):
+                invoke(ai, "run", LLAMA, value)
+        with pytest.raises(InputError, match=r"`requests\[0\].lora` must be left out"):
+            invoke(ai, "run", LLAMA, {"requests": [inputs]}, queue_request=True)
+        assert ai.check(LLAMA, inputs).verdict == "wrong input"
+        assert not local.requests
+        with pytest.raises(BadRequestError, match="5005"):
+            invoke(ai, "run", LLAMA, inputs, checks="off")
+
+
+def test_the_emulator_refuses_records_and_files_that_are_none(local: Emulator) -> None:
+    url = f"{local.base_url}/accounts/{local.account_id}/ai/finetunes"
+    headers = {"authorization": f"Bearer {local.api_token}"}
+    good = {"file_name": (None, "adapter_config.json"), "file": ("x", b"{}")}
+    rows: list[tuple[str, dict[str, Any], str]] = [
+        ("", {"json": {"model": LLAMA, "name": "x"}}, f"Model {LLAMA} does not support fine-tunes"),
+        ("", {"json": {"model": MISTRAL}}, "Invalid or taken name: None"),
+        ("/x/finetune-assets", {"files": good}, "Finetune x not found"),
+        ("/bare/finetune-assets", {"files": {"file": ("x", b"{}")}}, "file and file_name are required"),
+        ("/bare/finetune-assets", {"files": good | {"file_name": (None, "a.bin")}}, "Invalid file a.bin"),
+        ("/bare/other", {"files": good}, "No route for that URI"),
+    ]
+    with httpx.Client(headers=headers) as http:
+        http.post(url, json={"model": MISTRAL, "name": "bare"}).raise_for_status()
+        assert http.get(f"{url}/public?limit=x").json()["errors"][0]["message"] == "Invalid limit"
+        for path, body, said in rows:
+            with row(said):
+                response = http.post(url + path, **body)
+                assert (response.is_error, response.json()["errors"][0]["message"]) == (True, said)
