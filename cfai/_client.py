@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from cfai._resources import AccountApi, AsyncPages, Pages
+    from cfai._resources.gateway import AiGateway
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
@@ -94,7 +95,7 @@ if TYPE_CHECKING:
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
     Chat = Job = AsyncJob = Iterable
-    AccountApi = Pages = AsyncPages = Iterable
+    AccountApi = Pages = AsyncPages = AiGateway = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -901,6 +902,19 @@ class Ai:
         from cfai._resources.models import get_schema
 
         return await self._api.acall(get_schema(model))
+
+    def gateway(self, id: str) -> AiGateway:
+        """Return the AI Gateway with this id, as `env.AI.gateway(id)` does: its logs, its addresses, its fallbacks.
+
+        ```python
+        log = ai.gateway("my-gateway").get_log(answer.meta.gateway_log_id)
+        ```
+
+        Nothing is sent yet. Raises `ConfigurationError` for what cannot be an id.
+        """
+        from cfai._resources.gateway import AiGateway
+
+        return AiGateway(self._api, id)
 
     @property
     def _api(self) -> AccountApi:

@@ -3,7 +3,16 @@
 from cfai._request.media import encode_media, has_media
 from cfai._request.media_source import is_medium, walk
 from cfai._request.message_parts import encode_image, encode_messages
-from cfai._request.options import CREDENTIAL_HEADERS, GatewayOptions, GatewayRetries, RunOptions, parse_headers
+from cfai._request.options import (
+    CREDENTIAL_HEADERS,
+    GatewayCost,
+    GatewayOptions,
+    GatewayRetries,
+    RunOptions,
+    UniversalGatewayOptions,
+    parse_gateway,
+    parse_headers,
+)
 from cfai._request.prepare import (
     ApiRequest,
     PreparedCall,
@@ -19,10 +28,12 @@ from cfai._request.prepare import (
 __all__ = [
     "CREDENTIAL_HEADERS",
     "ApiRequest",
+    "GatewayCost",
     "GatewayOptions",
     "GatewayRetries",
     "PreparedCall",
     "RunOptions",
+    "UniversalGatewayOptions",
     "aprepare",
     "encode_image",
     "encode_inputs",
@@ -31,6 +42,7 @@ __all__ = [
     "has_media",
     "inputs_to_builtins",
     "is_medium",
+    "parse_gateway",
     "parse_headers",
     "prepare",
     "prepare_unstreamed",

@@ -38,12 +38,14 @@ class Operation(Generic[T]):
     """Behind `/accounts/{account}`, as `build_path` makes it; or a whole URL, of another host."""
     query: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The parameters of the URL: those that are `None` are left out, a list has its name several times."""
-    json: Any = NOT_GIVEN
+    json: Any = field(default=NOT_GIVEN, repr=False)
     """The body, as Python holds it."""
-    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b""
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = field(default=b"", repr=False)
     """A body that is no JSON."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Names in lower case. They beat all others."""
+    token_header: str = "authorization"
+    """The header that the API token goes into."""
     read: Callable[[ApiResponse, ApiRequest], T]
     """What makes the result of an answer."""
     map_error: Callable[[InferenceUpstreamError], Exception] | None = None
@@ -110,7 +112,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         headers["content-type"] = "application/json"
     if operation.wants_stream:
         headers["accept-encoding"] = "identity"  # a compressed stream arrives late, in lumps
-    headers["authorization"] = f"Bearer {credentials.token.value}"
+    headers[operation.token_header] = f"Bearer {credentials.token.value}"
     return ApiRequest(
         config=config,
         method=operation.method,
@@ -230,7 +232,7 @@ def rename(
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
-    if kind is other and 400 <= status < 500:
+    if kind is other and 400 <= status < 500 and status not in kinds:
         error.name = other.__name__
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"

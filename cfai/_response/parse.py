@@ -98,6 +98,8 @@ def build_response(
         gateway_log_id=headers.get("cf-aig-log-id"),
         gateway_cache_status=headers.get("cf-aig-cache-status"),
         gateway_step=_parse_step(headers["cf-aig-step"]) if "cf-aig-step" in headers else None,
+        gateway_model=headers.get("cf-aig-model"),
+        gateway_provider=headers.get("cf-aig-provider"),
         elapsed=now - budget.started,
     )
     kind = media_kind(headers.get("content-type", ""))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cfai.types._classification import *
     from cfai.types._clef import *
     from cfai.types._embeddings import *
+    from cfai.types._gateway import *
     from cfai.types._image_to_text import *
     from cfai.types._media import *
     from cfai.types._media_inputs import *
@@ -76,6 +77,11 @@ __all__ = [
     "FunctionDefinition",
     "FunctionMessage",
     "FunctionTool",
+    "GatewayLog",
+    "GatewayLogFilters",
+    "GatewayProvider",
+    "GatewayStep",
+    "GatewayStepConfig",
     "GuardInputs",
     "GuardMessage",
     "Image",
@@ -98,6 +104,7 @@ __all__ = [
     "MessagesInputs",
     "MessagesInputsPlain",
     "MessagesInputsStream",
+    "MessagesOutput",
     "Meta",
     "ModelFilters",
     "ModelInfo",
@@ -117,6 +124,7 @@ __all__ = [
     "PromptInputs",
     "PromptInputsPlain",
     "PromptInputsStream",
+    "ProviderOutput",
     "PythonTool",
     "QueryInputs",
     "RankedContext",
@@ -213,6 +221,14 @@ _MODULES = {
         "RetrievalInputs",
         "Vectors",
     },
+    "_gateway": {
+        "GatewayLog",
+        "GatewayLogFilters",
+        "GatewayProvider",
+        "GatewayStep",
+        "GatewayStepConfig",
+        "ProviderOutput",
+    },
     "_image_to_text": {
         "ImageDescription",
         "LlavaInputs",
@@ -236,6 +252,7 @@ _MODULES = {
         "ChatCompletion",
         "Choice",
         "Message",
+        "MessagesOutput",
         "NativeText",
         "ResponsesOutput",
         "StructuredOutput",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from cfai.local.resources._gateways import GatewayLogs
 from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, Surface
 
-SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {}
+GATEWAYS = ("ai-gateway", "gateways")
+
+SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {GATEWAYS: GatewayLogs}
 """What makes a surface, by the beginning of its paths behind the account."""
 
 
@@ -15,4 +18,13 @@ def find_surface(path: list[str]) -> tuple[str, ...] | None:
     return next((prefix for prefix in SURFACES if tuple(path[: len(prefix)]) == prefix), None)
 
 
-__all__ = ["SURFACES", "FormPart", "ResourceReply", "ResourceRequest", "Surface", "find_surface"]
+__all__ = [
+    "GATEWAYS",
+    "SURFACES",
+    "FormPart",
+    "GatewayLogs",
+    "ResourceReply",
+    "ResourceRequest",
+    "Surface",
+    "find_surface",
+]
