@@ -225,6 +225,7 @@ def rename(
 ) -> InferenceUpstreamError:
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
+    The latter is also for a status of the former whose answer is none of the service's, such as a page of a proxy.
     Others keep their class, which says more, and have the binding's name for them as their `name`.
     """
     status = error.status_code or 0
@@ -232,7 +233,8 @@ def rename(
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
-    if kind is other and 400 <= status < 500 and status not in kinds:
+    is_unreadable = isinstance(error, APIResponseValidationError)
+    if is_unreadable or (kind is other and 400 <= status < 500 and status not in kinds):
         error.name = other.__name__
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"

@@ -46,7 +46,8 @@ from cfai._streaming import aopen_stream, open_stream
 from cfai.types import GatewayLog, GatewayLogFilters, GatewayProvider, GatewayStep
 
 _PER_PAGE = 50
-_ERRORS: Mapping[int | None, type[InferenceUpstreamError]] = {404: AiGatewayLogNotFound, None: AiGatewayInternalError}
+_ERRORS: Mapping[int | None, type[InferenceUpstreamError]] = {None: AiGatewayInternalError}
+_LOG_ERRORS = {404: AiGatewayLogNotFound, **_ERRORS}
 
 OpenStream = Callable[[ApiResponse, PreparedCall], Any]
 """What makes a stream of a response."""
@@ -232,11 +233,11 @@ class AiGateway:
     def _build_get_url(self, provider: str | None) -> Operation[str]:
         # UNCERTAIN: whether the public API knows `universal`, which is the binding's own word for no provider.
         path = self._build_path("url", "universal" if provider is None else provider)
-        return Operation(path=path, read=_read_url, map_error=_map_error)
+        return Operation(path=path, read=_read_url, map_error=lambda error: rename(error, _ERRORS))
 
     def _build_get_log(self, log_id: str) -> Operation[GatewayLog]:
         # UNCERTAIN: accounts since 2026-09-24 have another log, and may find nothing here.
-        return Operation(path=self._build_path("logs", log_id), read=read_as(GatewayLog), map_error=_map_error)
+        return Operation(path=self._build_path("logs", log_id), read=read_as(GatewayLog), map_error=_map_log_error)
 
     def _build_patch_log(self, log_id: str, feedback: Any, score: Any, metadata: Any) -> Operation[None]:
         given = {"feedback": feedback, "score": score, "metadata": metadata}
@@ -246,7 +247,7 @@ class AiGateway:
         for name, value in given.items():
             _check_patch(name, value)
         path = self._build_path("logs", log_id)
-        return Operation(method="PATCH", path=path, json=given, read=read_nothing, map_error=_map_error)
+        return Operation(method="PATCH", path=path, json=given, read=read_nothing, map_error=_map_log_error)
 
     def _build_page(self, filters: Mapping[str, Any], number: int) -> Operation[Page[GatewayLog]]:
         per_page = filters.get("per_page") or _PER_PAGE
@@ -258,7 +259,7 @@ class AiGateway:
             return Page(logs, None if is_alone else find_next_page(number, len(logs), per_page))
 
         query = {**filters, **dates, "page": number, "per_page": per_page}
-        return Operation(path=self._build_path("logs"), query=query, read=read, map_error=_map_error)
+        return Operation(path=self._build_path("logs"), query=query, read=read, map_error=_map_log_error)
 
     def _build_run(
         self,
@@ -304,10 +305,11 @@ def _read_url(response: ApiResponse, request: ApiRequest) -> str:
     return url
 
 
-def _map_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
-    renamed = rename(error, _ERRORS)
+def _map_log_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
+    renamed = rename(error, _LOG_ERRORS)
     if isinstance(renamed, AiGatewayLogNotFound) and is_mapping(error.body) and not error.body.get("errors"):
-        renamed.args = (str(renamed).replace("no reason given", "Log Not Found"),)
+        details = str(renamed).rpartition(" (status ")[2]
+        renamed.args = (f"{renamed.name}: Log Not Found (status {details}",)
     return renamed
 
 
@@ -389,6 +391,8 @@ def _read_answer(steps: Secret, open_stream: OpenStream | None, response: ApiRes
     step = steps.value[number] if number < len(steps.value) else steps.value[0]
     inputs, answered = _get_query(step), response.pool.usage.answered
     response.meta.model = _name_model(step, inputs)
+    # The keys of providers stand in the body, and a response holds its request.
+    response.http.request._content, response.http.request.stream = b"", httpx.ByteStream(b"")
     if open_stream is None:
         if response.meta.status_code < 400:
             answered.append(response.meta)

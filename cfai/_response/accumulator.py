@@ -71,6 +71,7 @@ class Accumulator:
         "finish_reasons",
         "first_chat_chunk",
         "has_native_text",
+        "message_object",
         "response_object",
     )
 
@@ -81,6 +82,8 @@ class Accumulator:
         """The first chunk of a chat completion, for what all its chunks repeat."""
         self.response_object: dict[str, Any] | None = None
         """The whole answer of the Responses API, where the stream held one."""
+        self.message_object: dict[str, Any] | None = None
+        """The answer of the Messages API, where the stream held one: all but its content."""
         self.finish_reasons: dict[int, str] = {}
         """The last finish reason of each choice that has one."""
         self._texts: dict[int, list[str]] = {0: []}
@@ -328,18 +331,17 @@ class Accumulator:
     # The Messages API.
 
     def _add_message_event(self, event_type: str, event: dict[str, Any], data: bytes) -> Token:
-        holder: Any = event.get("message") if event_type == "message_start" else event
-        usage: Any = cast("dict[str, Any]", holder).get("usage") if isinstance(holder, dict) else None
+        key = {"message_start": "message", "content_block_start": "content_block"}.get(event_type, "delta")
+        value: Any = event.get(key)
+        part = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if not event_type.startswith("message"):
+            return self._add_delta(extract_block(part, data, (key,), event.get("index")), 0, event)
+        self.message_object = {**(self.message_object or {}), **part}
+        usage: Any = part.get("usage") or event.get("usage")
         if isinstance(usage, dict):
             # The first report counts the prompt, each further one the answer so far.
             self._add_usage({**(self.usage.raw if self.usage else {}), **cast("dict[str, Any]", usage)})
-        key = "content_block" if event_type == "content_block_start" else "delta"
-        part: Any = event.get(key)
-        if event_type == "message_start" or not isinstance(part, dict):
-            return self._add_delta(Delta(), 0, event)
-        block = cast("dict[str, Any]", part)
-        delta = extract_block(block, data, (key,), event.get("index"))
-        return self._add_delta(delta._replace(finish_reason=block.get("stop_reason")), 0, event)
+        return self._add_delta(Delta(finish_reason=part.get("stop_reason")), 0, event)
 
     # The Responses API.
 

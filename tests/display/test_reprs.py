@@ -64,6 +64,12 @@ def make_model(kind: type[Any]) -> Any:
         types.TextOutput: {"response": LONG},
         types.ToolsOutput: {"response": LONG},
         types.Output: {"result": LONG, "others": [LONG] * 100, LONG: LONG},
+        types.GatewayLog: dict.fromkeys(("id", "model", "request_head", "response_head"), LONG),
+        types.MessagesOutput: {"content": [{"type": "text", "text": LONG}] * 20},
+        types.ModelInfo: {"name": LONG, "description": LONG, "tags": [LONG] * 20},
+        types.ModelSchema: {"input": {LONG: LONG}, "output": {LONG: LONG}},
+        types.ModelTask: {"name": LONG, "description": LONG},
+        types.ProviderOutput: {"state": "Completed", "result": {"image": LONG}},
         types.Translation: {"translated_text": LONG},
         types.TurnDetection: {"is_complete": True, "probability": 0.5},
     }

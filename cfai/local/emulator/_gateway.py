@@ -35,20 +35,17 @@ class GatewayCalls:
     async def run(self, call: RoutedCall, work: Callable[[], Awaitable[Reply]], now: float, step: int = 0) -> Reply:
         """Return the answer to a call: that of the cache, or what `work` comes to. `now` is in seconds since 1970."""
         options, started = call.request.headers, time.monotonic()
-        key = _build_cache_key(call)
-        until, cached = self._cache.get(key, (0.0, None))
-        is_hit = cached is not None and now < until and options.get("cf-aig-skip-cache") != "true"
-        if cached is None or not is_hit:
+        key, seconds = _build_cache_key(call), _find_cache_seconds(options)
+        until, reply = self._cache.get(key, (0.0, None))
+        is_hit = seconds > 0 and now < until and options.get("cf-aig-skip-cache") != "true"
+        if reply is None or not is_hit:
             try:
                 reply = await work()
             except ErrorResponse as error:
                 self._log(call, Reply(error.status, "application/json"), now, started, step, is_hit=False)
                 raise
-            # What streams is not kept.
-            if reply.stream is None and (seconds := _find_cache_seconds(options)):
+            if seconds > 0 and reply.stream is None:  # what streams is not kept
                 self._cache[key] = now + seconds, reply
-        else:
-            reply = cached
         headers = {"cf-aig-cache-status": "HIT" if is_hit else "MISS", "cf-aig-step": str(step)}
         if (log_id := self._log(call, reply, now, started, step, is_hit=is_hit)) is not None:
             headers["cf-aig-log-id"] = log_id
