@@ -72,6 +72,8 @@ class ApiRequest:
     """True if the caller takes any status for an answer."""
     reject_if_busy: bool = False
     """True to raise at once when the model is busy (3040)."""
+    body_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The credentials that stand in its body."""
     started: float | None = None
     """When the call began, in seconds of `time.monotonic`, if this may be not its first request."""
 
@@ -88,7 +90,7 @@ class ApiRequest:
     @property
     def secrets(self) -> list[str]:
         """The credentials in its headers, the user's own too: what must not show in anything that comes back."""
-        secrets: list[str] = []
+        secrets = [*self.body_secrets]
         for name in self.headers:
             if is_secret_header(name):
                 secrets.append(self.headers[name].removeprefix("Bearer "))

@@ -46,6 +46,8 @@ class Operation(Generic[T]):
     """Names in lower case. They beat all others."""
     token_header: str = "authorization"
     """The header that the API token goes into."""
+    body_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The credentials that stand in the body: what an answer echoes of them is taken out."""
     read: Callable[[ApiResponse, ApiRequest], T]
     """What makes the result of an answer."""
     map_error: Callable[[InferenceUpstreamError], Exception] | None = None
@@ -119,6 +121,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         url=f"{url}?{query}" if query else url,
         headers={**headers, **operation.headers},
         body=body,
+        body_secrets=operation.body_secrets,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
     )

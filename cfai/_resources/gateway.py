@@ -12,7 +12,7 @@ from typing import Any, Literal, Unpack, overload
 import httpx
 
 from cfai._config import NOT_GIVEN
-from cfai._credentials import Secret, check_flag, describe
+from cfai._credentials import Secret, check_flag, describe, is_secret_header
 from cfai._errors import (
     AiGatewayInternalError,
     AiGatewayLogNotFound,
@@ -291,7 +291,8 @@ class AiGateway:
             headers={**headers, **extra.value},
             token_header="cf-aig-authorization",
             read=partial(_read_answer, listed, None if raw else open_stream),
-            wants_stream=any(_get_query(step).get("stream") is True for step in listed.value),
+            body_secrets=_list_secrets(listed.value),
+            wants_stream=any(_get_query(step).get("stream") for step in listed.value),
             wants_raw=raw,
         )
 
@@ -404,6 +405,7 @@ def _read_answer(steps: Secret, open_stream: OpenStream | None, response: ApiRes
         url=request.url,
         headers=request.headers,
         body=b"",
+        body_secrets=request.body_secrets,
         model=response.meta.model,
         inputs=inputs,
         wants_stream=bool(inputs.get("stream")),
@@ -414,6 +416,12 @@ def _read_answer(steps: Secret, open_stream: OpenStream | None, response: ApiRes
     answer = parse(response, call)
     answered.append(response.meta)
     return answer
+
+
+def _list_secrets(steps: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the keys of providers in the headers of steps."""
+    headers: list[tuple[Any, Any]] = [item for step in steps for item in (step.get("headers") or {}).items()]
+    return tuple(str(value).removeprefix("Bearer ") for name, value in headers if is_secret_header(str(name)))
 
 
 def _get_query(step: Mapping[str, Any]) -> Mapping[str, Any]:

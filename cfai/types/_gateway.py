@@ -160,6 +160,10 @@ class GatewayLog(Fields):
     """True if the cost is your own figure."""
     metadata: Any = None
     """The metadata as it came: over REST that is JSON text."""
+    feedback: int | None = None
+    """1 or -1 after `patch_log`, where the service tells it."""
+    score: float | None = None
+    """Your own number after `patch_log`, where the service tells it."""
     request_type: str | None = None
     """What was asked for, in the gateway's words."""
     request_content_type: str | None = None

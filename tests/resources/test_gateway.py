@@ -19,6 +19,7 @@ from cfai import (
     AiGateway,
     AiGatewayInternalError,
     AiGatewayLogNotFound,
+    AiInternalError,
     APIResponseValidationError,
     AsyncStream,
     AuthenticationError,
@@ -38,6 +39,7 @@ HOST = f"https://gateway.ai.cloudflare.com/v1/{ACCOUNT}/my-gateway"
 LLAMA = "@cf/meta/llama-3.1-8b-instruct"
 GLM = "@cf/zai-org/glm-4.7-flash"
 SMALL = "@cf/meta/llama-3.2-1b-instruct"
+KEY = "a-key-of-a-provider-0123456789"
 HELLO = {"messages": [{"role": "user", "content": "hello"}]}
 CREDENTIALS = {"Authorization": "Bearer abcde", "Content-Type": "application/json"}
 STEP: dict[str, Any] = {
@@ -437,11 +439,15 @@ def test_an_answer_that_is_an_error_is_raised_where_it_is_read(gateway: AiGatewa
         (400, {"success": False, "error": [{"code": 2001, "message": "no gateway"}]}, BadRequestError, "no gateway"),
         (401, {"success": False, "error": [{"code": 2009, "message": "no"}]}, AuthenticationError, "2009"),
         (400, {"error": {"message": f"key {TOKEN}"}}, BadRequestError, r"key \[removed\]"),
+        (200, {"error": {"message": f"key {KEY}"}}, AiInternalError, r"key \[removed\]"),
+        (400, {"error": {"message": f"key {KEY}"}}, BadRequestError, r"key \[removed\]"),
     ]
     for status, body, kind, said in rows:
         respx.post(HOST).respond(status, json=body)
-        with row(said), pytest.raises(kind, match=said):
-            invoke(gateway, "run", STEP, return_raw_response=False)
+        step = {**STEP, "headers": {"x-api-key": KEY}}
+        with row(body), pytest.raises(kind, match=said) as caught:
+            invoke(gateway, "run", step, return_raw_response=False)
+        assert KEY not in f"{caught.value.body} {caught.value.headers}"  # type: ignore[attr-defined]
 
 
 def test_steps_are_tried_in_order_until_one_answers(local_gateway: AiGateway, ai: Ai, invoke: Invoke) -> None:
@@ -505,10 +511,10 @@ def test_a_call_through_a_gateway_leaves_a_log_that_can_be_patched(
     assert answer.text in json.loads(log.response_head)["result"]["choices"][0]["message"]["content"]
     invoke(local_gateway, "patch_log", log.id, feedback=-1, score=0.5, metadata={"a": 1})
     patched = invoke(local_gateway, "get_log", log.id)
-    assert (patched["feedback"], patched["score"], patched.metadata) == (-1, 0.5, '{"a":1}')
+    assert (patched.feedback, patched.score, patched.metadata) == (-1, 0.5, '{"a":1}')
     invoke(local_gateway, "patch_log", log.id, feedback=None)
     patched = invoke(local_gateway, "get_log", log.id)
-    assert (patched["feedback"], patched["score"]) == (None, 0.5)
+    assert (patched.feedback, patched.score) == (None, 0.5)
     with pytest.raises(AiGatewayLogNotFound):
         invoke(local_gateway, "get_log", "404")
     with pytest.raises(AiGatewayLogNotFound):
