@@ -420,8 +420,11 @@ def _read_answer(steps: Secret, open_stream: OpenStream | None, response: ApiRes
 
 def _list_secrets(steps: list[dict[str, Any]]) -> tuple[str, ...]:
     """Return the keys of providers in the headers of steps."""
-    headers: list[tuple[Any, Any]] = [item for step in steps for item in (step.get("headers") or {}).items()]
-    return tuple(str(value).removeprefix("Bearer ") for name, value in headers if is_secret_header(str(name)))
+    secrets: list[str] = []
+    for step in steps:
+        headers: Mapping[Any, Any] = step.get("headers") or {}
+        secrets += [str(headers[name]).removeprefix("Bearer ") for name in headers if is_secret_header(str(name))]
+    return tuple(secrets)
 
 
 def _get_query(step: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -569,6 +569,9 @@ def test_an_identical_call_is_answered_from_the_cache_while_it_is_kept() -> None
         for other in others:
             with row(other):
                 assert ask(**{"cache_ttl": 60 if other else 0, **other})[0] == "MISS"
+        step: Any = {"provider": "workers-ai", "endpoint": GLM, "query": {"prompt": "hello"}}
+        elsewhere = [ai.gateway("g").run(step, authorize=True, cache_ttl=60) for _ in range(2)]
+        assert [response.headers["cf-aig-cache-status"] for response in elsewhere] == ["MISS", "HIT"]
         now[0] += 61
         assert ask(cache_ttl=60)[0] == "MISS"
         # Under a key of its own, and without a time, it is kept for five minutes.
