@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from urllib.parse import parse_qs
 
 from cfai import models
@@ -108,9 +108,8 @@ class EmulatorApp(Application):
         self._config = config
         self._batches = Batches(self._run_batch_item)
         self._quotas = Quotas(config.allowance)
-        logs = GatewayLogs()
-        self._gateways = GatewayCalls(logs)
-        self._surfaces = {**{prefix: make() for prefix, make in SURFACES.items()}, GATEWAYS: logs}
+        self._surfaces = {prefix: make() for prefix, make in SURFACES.items()}
+        self._gateways = GatewayCalls(cast(GatewayLogs, self._surfaces[GATEWAYS]))
         # Now, and not on the event loop of the server while a request is answered.
         read_all_media()
         for name in models.catalogue():
