@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from cfai._client import Ai
     from cfai._config import Retry, Timeout
     from cfai._errors import (
+        AiGatewayInternalError,
+        AiGatewayLogNotFound,
         AiInternalError,
         APIConnectionError,
         APIResponseValidationError,
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
         ToolLoopError,
     )
     from cfai._limits import CheckResult, FittedMessages, fit_messages, truncate
-    from cfai._request import GatewayOptions, GatewayRetries
+    from cfai._request import GatewayCost, GatewayOptions, GatewayRetries, UniversalGatewayOptions
     from cfai._resources.batches import AsyncBatch, Batch
+    from cfai._resources.gateway import AiGateway
     from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
     from cfai._usage import ClientUsage, ModelUsage
     from cfai._warnings import (
@@ -65,6 +68,9 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "Ai",
+    "AiGateway",
+    "AiGatewayInternalError",
+    "AiGatewayLogNotFound",
     "AiInternalError",
     "AsyncAudioStream",
     "AsyncBatch",
@@ -92,6 +98,7 @@ __all__ = [
     "CutAnswerWarning",
     "EmbeddingsError",
     "FittedMessages",
+    "GatewayCost",
     "GatewayOptions",
     "GatewayRetries",
     "InferenceUpstreamError",
@@ -123,6 +130,7 @@ __all__ = [
     "TokenCounter",
     "ToolLoopError",
     "ToolsStream",
+    "UniversalGatewayOptions",
     "UnstoppedStreamWarning",
     "__version__",
     "count_tokens",
@@ -139,10 +147,11 @@ __getattr__, __dir__ = lazy_exports(
     {
         "_client": ("Ai",),
         "_config": ("Retry", "Timeout"),
-        "_errors": (name for name in __all__ if name.endswith("Error")),
+        "_errors": ("AiGatewayLogNotFound", *(name for name in __all__ if name.endswith("Error"))),
         "_limits": ("CheckResult", "FittedMessages", "fit_messages", "truncate"),
-        "_request": ("GatewayOptions", "GatewayRetries"),
         "_resources.batches": ("AsyncBatch", "Batch"),
+        "_request": ("GatewayCost", "GatewayOptions", "GatewayRetries", "UniversalGatewayOptions"),
+        "_resources.gateway": ("AiGateway",),
         "_streaming": ("AsyncAudioStream", "AsyncStream", "AudioStream", "Stream"),
         "_usage": ("ClientUsage", "ModelUsage"),
         "_warnings": (name for name in __all__ if name.endswith("Warning")),

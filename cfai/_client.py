@@ -89,14 +89,14 @@ if TYPE_CHECKING:
     from cfai._resources import AccountApi, AsyncPages, Pages
     from cfai._resources.batches import AsyncBatch, Batch
     from cfai._resources.finetunes import Finetunes
+    from cfai._resources.gateway import AiGateway
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
     from cfai.tools import AsyncToolsStream, ToolFunction, ToolsStream
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
-    Chat = Job = AsyncJob = Batch = AsyncBatch = Iterable
-    AccountApi = Pages = AsyncPages = Finetunes = Iterable
+    AccountApi = AiGateway = AsyncBatch = AsyncJob = AsyncPages = Batch = Chat = Finetunes = Job = Pages = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -1096,6 +1096,19 @@ class Ai:
         from cfai._resources.finetunes import Finetunes
 
         return Finetunes(self._api)
+
+    def gateway(self, id: str) -> AiGateway:
+        """Return the AI Gateway with this id, as `env.AI.gateway(id)` does: its logs, its addresses, its fallbacks.
+
+        ```python
+        log = ai.gateway("my-gateway").get_log(answer.meta.gateway_log_id)
+        ```
+
+        Nothing is sent yet. Raises `ConfigurationError` for what cannot be an id.
+        """
+        from cfai._resources.gateway import AiGateway
+
+        return AiGateway(self._api, id)
 
     @property
     def _api(self) -> AccountApi:

@@ -15,12 +15,14 @@ CfaiError
 │   ├── AuthenticationError            401: the token is missing, wrong or expired
 │   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
 │   ├── NotFoundError                  404: no such model, or no such account
+│   │   └── AiGatewayLogNotFound       404: no such log of an AI Gateway
 │   ├── RequestTimeoutError            408, 504, 524: gave up; it may have been billed          (also APITimeoutError)
 │   ├── RateLimitError                 429: too many requests in a minute
 │   │   ├── QuotaExceededError         the daily allocation, or the prepaid balance, is used up
 │   │   └── CapacityError              the model is busy
 │   └── AiInternalError                the fault is on the service's side
 │       ├── InternalServerError        5xx
+│       ├── AiGatewayInternalError     5xx from the logs and addresses of an AI Gateway
 │       └── APIResponseValidationError a 2xx answer that cannot be read, or breaks off
 ├── OutputValidationError              the answer does not fit `output_type`                        (also ValueError)
 ├── ToolLoopError                      `run_with_tools` made `max_rounds` rounds, and the model wants more tools
@@ -30,11 +32,11 @@ CfaiError
     └── StreamTruncatedError           the stream ended before the answer did
 ```
 
-`InferenceUpstreamError` and `AiInternalError` are the binding's own names. A length that the service refuses is a
-`ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a stream, a `StreamError`. A stream that
-fell silent is a `StreamTruncatedError` and an `APITimeoutError`; an answer that broke off is an
-`APIResponseValidationError` and an `APIConnectionError`. What is both is a class of its own, which nobody needs to
-catch by its name.
+`InferenceUpstreamError`, `AiInternalError` and the two that begin with `AiGateway` are the binding's own names. A
+length that the service refuses is a `ContextLengthError` or `SequenceLengthError` and a `BadRequestError`; inside a
+stream, a `StreamError`. A stream that fell silent is a `StreamTruncatedError` and an `APITimeoutError`; an answer that
+broke off is an `APIResponseValidationError` and an `APIConnectionError`. What is both is a class of its own, which
+nobody needs to catch by its name.
 """
 
 from __future__ import annotations
@@ -288,6 +290,12 @@ class NotFoundError(InferenceUpstreamError):
     _user_message = "This model is not available. Choose another one."
 
 
+class AiGatewayLogNotFound(NotFoundError):  # the binding's name
+    """There is no such log of an AI Gateway: 404, mostly 7002. One may appear a moment after its answer."""
+
+    _user_message = _NOT_SET_UP
+
+
 class RequestTimeoutError(InferenceUpstreamError, APITimeoutError):
     """The service, or the edge before it, gave up on the call: 408, 504, 524, code 3046.
 
@@ -319,6 +327,10 @@ class AiInternalError(InferenceUpstreamError):
     """The fault is on the service's side."""
 
     _user_message = "The service has trouble answering. Try again {when}."
+
+
+class AiGatewayInternalError(AiInternalError):
+    """The logs or the addresses of an AI Gateway could not be asked for: 5xx, or a 404 that is not the service's."""
 
 
 class InternalServerError(AiInternalError):

@@ -38,6 +38,16 @@ RESPONSES_ANSWER: dict[str, Any] = {
     ],
     "usage": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5},
 }
+ANTHROPIC_ANSWER: dict[str, Any] = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-haiku-4-5",
+    "content": [{"type": "thinking", "thinking": "Greet."}, {"type": "text", "text": "Hello"}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 3, "output_tokens": 2},
+    "gatewayMetadata": {"keySource": "Unified"},
+}
 """Whole answers that say "Hello", in each of their shapes."""
 
 

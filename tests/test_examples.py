@@ -124,6 +124,8 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
     }
     others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
     others |= {"documents.py", "finetune.py"}
+    others = {"chat.py", "cost.py", "fastapi_sse.py", "gateway.py", "many.py"}
+    others |= {"stream.py", "stream_async.py", "structured.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -134,6 +136,15 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
         answer = ai.run(MODEL, {"prompt": "Where is Oslo?"})
     assert answer.usage is not None
     assert (out, err) == (f"{answer.text}\n", f"{answer.usage.completion_tokens} tokens\n")
+
+
+def test_the_next_provider_answers_and_the_log_of_it_is_patched(local: Emulator, run: Run) -> None:
+    for arguments in ([], ["Where", "is", "Oslo?"]):
+        out, err = run("gateway.py", *arguments)
+        assert out.startswith(f"step 1: This is an emulated answer to “{' '.join(arguments) or 'Where is New York?'}”")
+        assert re.fullmatch(rf"{MODEL}, \d+ ms, \d+ tokens\n", err)
+    with local.ai() as ai:
+        assert [log["feedback"] for log in ai.gateway("default").list_logs(success=True)] == [1, 1]
 
 
 def test_a_chat_sends_the_whole_conversation_every_time_until_an_empty_line(local: Emulator, run: Run) -> None:
@@ -181,6 +192,8 @@ def test_a_batch_is_waited_for_once_more_at_a_second_start(local: Emulator, run:
         assert out == "A lovely day. [1, 384]\nIt broke. [1, 384]\n"
         assert cost.startswith("$0.0000")
     assert ["requests" in request.inputs for request in local.requests].count(True) == 1
+
+
 def test_documents_become_files_of_markdown_and_a_second_start_sends_those_that_failed(
     local: Emulator, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,10 +5,13 @@ from cfai._request.media_source import Medium, is_medium, open_medium, walk
 from cfai._request.message_parts import encode_image, encode_messages
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
+    GatewayCost,
     GatewayOptions,
     GatewayRetries,
     RunOptions,
+    UniversalGatewayOptions,
     find_header_flaw,
+    parse_gateway,
     parse_headers,
 )
 from cfai._request.prepare import (
@@ -27,11 +30,13 @@ from cfai._request.raw_body import make_form
 __all__ = [
     "CREDENTIAL_HEADERS",
     "ApiRequest",
+    "GatewayCost",
     "GatewayOptions",
     "GatewayRetries",
     "Medium",
     "PreparedCall",
     "RunOptions",
+    "UniversalGatewayOptions",
     "aprepare",
     "encode_image",
     "encode_inputs",
@@ -43,6 +48,7 @@ __all__ = [
     "is_medium",
     "make_form",
     "open_medium",
+    "parse_gateway",
     "parse_headers",
     "prepare",
     "prepare_unstreamed",

@@ -36,24 +36,58 @@ class GatewayRetries(TypedDict, total=False):
     backoff: Literal["constant", "linear", "exponential"]
 
 
-class GatewayOptions(TypedDict, total=False):
+class GatewayCost(TypedDict, total=False):
+    """What a call costs you, for the gateway's log: the first two, or the last."""
+
+    per_token_in: float
+    """US dollars for each token of the input."""
+    per_token_out: float
+    """US dollars for each token of the answer."""
+    total_cost: float
+    """US dollars for the whole call."""
+
+
+class UniversalGatewayOptions(TypedDict, total=False):
+    """The options of an AI Gateway, each a header. The binding's camel-case names are taken as well.
+
+    The last six are no options of the binding. Headers: https://developers.cloudflare.com/ai-gateway/
+    """
+
+    skip_cache: bool
+    """True to have the call answered anew, and not from the cache."""
+    cache_ttl: int
+    """Seconds that the answer is kept; 60 to a month, 0 to keep nothing. Sent when given, also 0, by `run`."""
+    cache_key: str
+    """The name under which the answer is kept, in the place of what was sent."""
+    metadata: Mapping[str, str | int | float | bool | None]
+    """At most five entries, for the log."""
+    collect_log: bool
+    """False to leave no log at all."""
+    event_id: str
+    """Your own id of the call, for the log."""
+    request_timeout_ms: int
+    """Milliseconds to the first byte."""
+    retries: GatewayRetries
+    """The gateway's own retries."""
+    collect_log_payload: bool
+    """False to log the call without its request and its answer."""
+    custom_cost: GatewayCost
+    """What the call costs you, where the gateway's own price is not yours."""
+    byok_alias: str
+    """The name of the provider's key in the gateway, without which it is `default`."""
+    zdr: bool
+    """True for providers that keep no data, under unified billing."""
+    no_wholesale: bool
+    """True to have a call refused (400) that no key of yours pays for, and not billed by Cloudflare."""
+    token: str
+    """A token for the gateway's own host alone; without it the API token is sent there twice."""
+
+
+class GatewayOptions(UniversalGatewayOptions, total=False):
     """The AI Gateway to go through, and its options. The binding's camel-case names are taken as well."""
 
     id: str
     """The gateway's id; `default` is made by the account's first call to it."""
-    skip_cache: bool
-    cache_ttl: int
-    """Seconds; 60 to a month, 0 to keep nothing. Sent when given, also 0, which the binding drops."""
-    cache_key: str
-    metadata: Mapping[str, str | int | float | bool | None]
-    """At most five entries."""
-    collect_log: bool
-    event_id: str
-    request_timeout_ms: int
-    """Milliseconds to the first byte."""
-    retries: GatewayRetries
-    token: str
-    """A token for the gateway's own host alone; without it the API token is sent there twice."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -208,9 +242,9 @@ def _to_snake_case(name: Any) -> str:
 
 def _encode_option(name: str, value: Any) -> str:
     """Return an option of a gateway as the value of its header. Raises `ConfigurationError` or `InputError`."""
-    if name in ("skip_cache", "collect_log"):
+    if name in ("skip_cache", "collect_log", "collect_log_payload", "zdr", "no_wholesale"):
         must_be, is_right = "True or False", isinstance(value, bool)
-    elif name in ("cache_key", "event_id"):
+    elif name in ("cache_key", "event_id", "byok_alias"):
         must_be, is_right = "a string", isinstance(value, str)
     elif name == "backoff":
         must_be = "'constant', 'linear' or 'exponential'"
@@ -218,13 +252,17 @@ def _encode_option(name: str, value: Any) -> str:
     elif name == "metadata":
         must_be = "a dict of at most five entries"  # the gateway drops the sixth without a word
         is_right = is_mapping(value) and len(value) <= 5
+    elif name == "custom_cost":
+        must_be = f"a dict of numbers under {', '.join(GatewayCost.__annotations__)}"
+        is_right = is_mapping(value) and bool(value) and value.keys() <= GatewayCost.__annotations__.keys()
+        is_right = is_right and all(isinstance(each, int | float) for each in value.values())
     else:
         must_be = "a whole number of 0 or more"
         is_right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_NUMBER
     if not is_right:
         raise ConfigurationError(f"gateway {name} must be {must_be}, got {describe(value)}")
     if isinstance(value, Mapping):
-        return _encode_metadata(cast("Mapping[Any, Any]", value))
+        return _encode_object(name, cast("Mapping[Any, Any]", value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -234,10 +272,10 @@ def _encode_option(name: str, value: Any) -> str:
     return value
 
 
-def _encode_metadata(metadata: Mapping[Any, Any]) -> str:
+def _encode_object(name: str, value: Mapping[Any, Any]) -> str:
     # A header is ASCII, and an empty object is sent too, as the binding does.
-    if problem := find_unsendable(metadata, "gateway metadata"):
+    if problem := find_unsendable(value, f"gateway {name}"):
         raise InputError(problem)
     with suppress(RecursionError, ValueError):
-        return json.dumps(to_builtins(metadata), separators=(",", ":"))
-    raise InputError("gateway metadata: a value holds itself, or is nested too deeply")
+        return json.dumps(to_builtins(value), separators=(",", ":"))
+    raise InputError(f"gateway {name}: a value holds itself, or is nested too deeply")

@@ -72,6 +72,8 @@ class ApiRequest:
     """True if the caller takes any status for an answer."""
     reject_if_busy: bool = False
     """True to raise at once when the model is busy (3040)."""
+    body_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The credentials that stand in its body."""
     started: float | None = None
     """When the call began, in seconds of `time.monotonic`, if this may be not its first request."""
 
@@ -88,7 +90,7 @@ class ApiRequest:
     @property
     def secrets(self) -> list[str]:
         """The credentials in its headers, the user's own too: what must not show in anything that comes back."""
-        secrets: list[str] = []
+        secrets = [*self.body_secrets]
         for name in self.headers:
             if is_secret_header(name):
                 secrets.append(self.headers[name].removeprefix("Bearer "))
@@ -275,12 +277,23 @@ def _encode_run(
         inputs = {**inputs, "options": {**(others if is_mapping(others) else {}), "rejectIfBusy": True}}
     account = quote(credentials.account_id, safe="")
     url = f"{credentials.base_url}/accounts/{account}/ai/run"
-    sent = inputs
+    sent: Mapping[str, Any] = inputs
     # Other authors' models have no path of their own; without a gateway they take the account's default one.
     has_own_path = model.startswith(("@cf/", "@hf/")) or "/" not in model
+    is_dynamic = model.startswith("dynamic/")
     # The older host, whose form is certain for these models.
-    uses_gateway_host = has_own_path and credentials.gateway_route == "gateway"
-    if gateway and uses_gateway_host:
+    uses_gateway_host = (has_own_path or is_dynamic) and credentials.gateway_route == "gateway"
+    if is_dynamic:
+        # A route of one gateway, which takes the chat completions of OpenAI alone.
+        if gateway is None:
+            raise ConfigurationError(f"{model!r} is a route of a gateway: name that one, with `gateway`")
+        url = f"{credentials.base_url}/accounts/{account}/ai/v1/chat/completions"
+        if uses_gateway_host:
+            url = f"{credentials.gateway_url}/{account}/{quote(gateway.id, safe='')}/compat/chat/completions"
+        if "messages" not in inputs:
+            raise InputError("inputs of a dynamic route must have 'messages', and be those of a chat")
+        sent = {**inputs, "model": model}
+    elif gateway and uses_gateway_host:
         url = f"{credentials.gateway_url}/{account}/{quote(gateway.id, safe='')}/workers-ai/{path}"
     elif has_own_path and not gateway:
         url = f"{url}/{path}"
@@ -303,6 +316,8 @@ def _encode_run(
     if gateway and uses_gateway_host:
         # This host wants the token a second time.
         headers.setdefault("cf-aig-authorization", f"Bearer {(gateway.token or credentials.token).value}")
+        if is_dynamic:
+            del headers["authorization"]  # which is the provider's there: its keys are in the gateway
     elif gateway:
         headers["cf-aig-gateway-id"] = gateway.id
     return f"{url}?{query}" if query else url, headers, body

@@ -38,12 +38,16 @@ class Operation(Generic[T]):
     """Behind `/accounts/{account}`, as `build_path` makes it; or a whole URL, of another host."""
     query: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The parameters of the URL: those that are `None` are left out, a list has its name several times."""
-    json: Any = NOT_GIVEN
+    json: Any = field(default=NOT_GIVEN, repr=False)
     """The body, as Python holds it."""
-    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b""
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = field(default=b"", repr=False)
     """A body that is no JSON."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Names in lower case. They beat all others."""
+    token_header: str = "authorization"
+    """The header that the API token goes into."""
+    body_secrets: tuple[str, ...] = field(default=(), repr=False)
+    """The credentials that stand in the body: what an answer echoes of them is taken out."""
     read: Callable[[ApiResponse, ApiRequest], T]
     """What makes the result of an answer."""
     map_error: Callable[[InferenceUpstreamError], Exception] | None = None
@@ -110,13 +114,14 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         headers["content-type"] = "application/json"
     if operation.wants_stream:
         headers["accept-encoding"] = "identity"  # a compressed stream arrives late, in lumps
-    headers["authorization"] = f"Bearer {credentials.token.value}"
+    headers[operation.token_header] = f"Bearer {credentials.token.value}"
     return ApiRequest(
         config=config,
         method=operation.method,
         url=f"{url}?{query}" if query else url,
         headers={**headers, **operation.headers},
         body=body,
+        body_secrets=operation.body_secrets,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
     )
@@ -223,16 +228,17 @@ def rename(
 ) -> InferenceUpstreamError:
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
-    Others keep their class, which says more, and have the binding's name for them as their `name`; so do those that
-    are of the binding's class.
+    The latter is also for a status of the former whose answer is none of the service's, such as a page of a proxy.
+    Others keep their class, which says more, and have the binding's name for them as their `name`.
     """
     status = error.status_code or 0
     is_json = is_mapping(error.body) and isinstance(error.body.get("errors"), list)
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
-    if isinstance(error, kind) or (kind is other and 400 <= status < 500):
-        error.name = kind.__name__
+    is_kept = isinstance(error, kind | APIResponseValidationError)
+    if is_kept or (kind is other and 400 <= status < 500 and status not in kinds):
+        error.name = (kind if isinstance(error, kind) else other).__name__
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
     return kind(

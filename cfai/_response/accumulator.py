@@ -1,7 +1,8 @@
 """Accumulate what has arrived of one answer from its events, in every dialect the service speaks.
 
 Workers AI has three dialects, and mixes them inside one stream: its own (`{"response": "Hel"}`), chunks of chat
-completions, and the events of the Responses API. An `Accumulator` takes any of them, and a whole answer as one event.
+completions, and the events of the Responses API. A gateway passes on a fourth, that of Anthropic's Messages API. An
+`Accumulator` takes any of them, and a whole answer as one event.
 It knows no errors and no end: a `Decoder` looks for those.
 """
 
@@ -12,9 +13,12 @@ from typing import Any, cast
 from cfai._json import split_surrogate
 from cfai._response.extract import (
     Delta,
+    extract_block,
     extract_choice,
+    extract_message,
     extract_native,
     extract_response,
+    is_anthropic_message,
     is_responses_object,
     keep_raw_arguments,
     to_text,
@@ -39,7 +43,17 @@ _STREAMED_TEXTS = {
 }
 """The parts of a Responses stream that are text, and the field in which the event at their end repeats it."""
 
-_FINISH_REASONS = {"model_length": "length"}
+_FINISH_REASONS = {
+    "model_length": "length",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "tool_calls",
+}
+"""The names of chat completions for those of some engines, and of Anthropic."""
+
+_MESSAGE_EVENTS = ("message_start", "content_block_start", "content_block_delta", "message_delta")
+"""The events of the Messages API that say something: https://docs.anthropic.com/en/api/messages-streaming."""
 
 
 class Accumulator:
@@ -57,6 +71,7 @@ class Accumulator:
         "finish_reasons",
         "first_chat_chunk",
         "has_native_text",
+        "message_object",
         "response_object",
     )
 
@@ -67,6 +82,8 @@ class Accumulator:
         """The first chunk of a chat completion, for what all its chunks repeat."""
         self.response_object: dict[str, Any] | None = None
         """The whole answer of the Responses API, where the stream held one."""
+        self.message_object: dict[str, Any] | None = None
+        """The answer of the Messages API, where the stream held one: all but its content."""
         self.finish_reasons: dict[int, str] = {}
         """The last finish reason of each choice that has one."""
         self._texts: dict[int, list[str]] = {0: []}
@@ -181,6 +198,8 @@ class Accumulator:
     def add(self, event: dict[str, Any], data: bytes) -> list[Token]:
         """Add any event, and return its tokens; `data` is its JSON, for what decoding lost."""
         event_type = event.get("type")
+        if event_type in _MESSAGE_EVENTS:
+            return [self._add_message_event(event_type, event, data)]
         if not (isinstance(event_type, str) and event_type.startswith("response.")):
             return self.add_answer(event, data)
         token = self._add_response_event(event_type.removeprefix("response."), event, data)
@@ -195,6 +214,9 @@ class Accumulator:
             event = cast("dict[str, Any]", result) if isinstance(result, dict) else {"response": result}
         if is_responses_object(event):
             return [self._add_response(event, event, data, path)]
+        if is_anthropic_message(event):
+            self._add_usage(event.get("usage"))
+            return [self._add_delta(extract_message(event, data, path), 0, event)]
         self._add_usage(event.get("usage") or event.get("metrics"))
         choices: Any = event.get("choices")
         response = event.get("response")
@@ -305,6 +327,21 @@ class Accumulator:
         if half:
             self._halves[channel, choice] = half
         return text
+
+    # The Messages API.
+
+    def _add_message_event(self, event_type: str, event: dict[str, Any], data: bytes) -> Token:
+        key = {"message_start": "message", "content_block_start": "content_block"}.get(event_type, "delta")
+        value: Any = event.get(key)
+        part = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        if not event_type.startswith("message"):
+            return self._add_delta(extract_block(part, data, (key,), event.get("index")), 0, event)
+        self.message_object = {**(self.message_object or {}), **part}
+        usage: Any = part.get("usage") or event.get("usage")
+        if isinstance(usage, dict):
+            # The first report counts the prompt, each further one the answer so far.
+            self._add_usage({**(self.usage.raw if self.usage else {}), **cast("dict[str, Any]", usage)})
+        return self._add_delta(Delta(finish_reason=part.get("stop_reason")), 0, event)
 
     # The Responses API.
 

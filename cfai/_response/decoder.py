@@ -64,7 +64,7 @@ class Decoder:
         self.accumulator = Accumulator(thoughts_limit=thoughts_limit)
         """The answer as far as it has arrived."""
         self.done = False
-        """True once `[DONE]`, or the last event of the Responses API, was seen."""
+        """True once `[DONE]`, or the last event of the Responses or the Messages API, was seen."""
         self.failure: StreamError | None = None
         """The error that broke the stream, if any did."""
         self._model = model
@@ -206,7 +206,7 @@ class Decoder:
         for token in tokens:
             if token.finish_reason == "error":
                 self._record_error_of_finish_reason(token.raw)
-        if event.get("type") in ("response.completed", "response.incomplete"):
+        if event.get("type") in ("response.completed", "response.incomplete", "message_stop"):
             self.done = True
         return tokens
 

@@ -72,6 +72,11 @@ def is_responses_object(answer: Any) -> bool:
     return is_mapping(answer) and answer.get("object") == "response" and isinstance(answer.get("output"), list)
 
 
+def is_anthropic_message(answer: Any) -> bool:
+    """Return True if an object is a whole answer of Anthropic's Messages API, which a gateway passes on as it is."""
+    return is_mapping(answer) and answer.get("type") == "message" and isinstance(answer.get("content"), list)
+
+
 def body_reports_error(body: Any) -> bool:
     """Return True if a 2xx body is an error: `success` is false, or an error is named and no result came."""
     if body.__class__ is not dict:
@@ -79,9 +84,11 @@ def body_reports_error(body: Any) -> bool:
     if body.get("success") in _NO_SUCCESS or ("result" not in body and _is_error(body)):
         return True
     for answer in (body, body.get("result")):
-        # The Responses API reports a failure in an answer of its own shape.
+        # The Responses API reports a failure in an answer of its own shape, a gateway that of another author's model.
         if answer.__class__ is dict and answer.get("object") == "response":
             return answer.get("status") == "failed"
+        if answer.__class__ is dict and answer.get("state") == "Failed":
+            return True
     return bool(body.get("errors") or body.get("error")) and not body.get("result") and "choices" not in body
 
 
@@ -138,6 +145,34 @@ def extract_response(answer: Mapping[str, Any], data: bytes, path: JsonPath) -> 
             texts.append(_find_text(item, ("content", "refusal"), data, item_path))
     text = "".join(texts) or to_text(answer.get("output_text"), data, (*path, "output_text"))
     return Delta(text, "".join(reasonings), calls, _map_finish_reason(answer))
+
+
+def extract_message(message: Mapping[str, Any], data: bytes, path: JsonPath) -> Delta:
+    """Return what a whole answer of Anthropic's Messages API holds."""
+    blocks = [
+        extract_block(block, data, (*path, "content", position), position)
+        for position, block in enumerate(as_sequence(message.get("content")))
+        if is_mapping(block)
+    ]
+    return Delta(
+        "".join(block.text for block in blocks),
+        "".join(block.reasoning for block in blocks),
+        [call for block in blocks for call in block.tool_calls],
+        message.get("stop_reason"),
+    )
+
+
+def extract_block(block: Mapping[str, Any], data: bytes, path: JsonPath, index: Any) -> Delta:
+    """Return what a block of such an answer holds, or a piece of one in a stream; `index` is its place."""
+    calls: list[Any] = []
+    if block.get("type") == "tool_use":
+        # In a stream the input comes in pieces behind it, and is empty here.
+        arguments = to_text(block["input"], data, (*path, "input")) if block.get("input") else ""
+        calls = [{"index": index, "id": block.get("id"), "name": block.get("name"), "arguments": arguments}]
+    elif "partial_json" in block:
+        calls = [{"index": index, "arguments": block["partial_json"]}]
+    text = to_text(block.get("text"), data, (*path, "text"))
+    return Delta(text, to_text(block.get("thinking"), data, (*path, "thinking")), calls)
 
 
 def extract_reasoning(part: Mapping[str, Any], data: bytes, path: JsonPath) -> str:

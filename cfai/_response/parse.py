@@ -101,6 +101,8 @@ def build_response(
         gateway_log_id=headers.get("cf-aig-log-id"),
         gateway_cache_status=headers.get("cf-aig-cache-status"),
         gateway_step=_parse_step(headers["cf-aig-step"]) if "cf-aig-step" in headers else None,
+        gateway_model=headers.get("cf-aig-model"),
+        gateway_provider=headers.get("cf-aig-provider"),
         elapsed=now - budget.started,
     )
     kind = media_kind(headers.get("content-type", ""))
@@ -297,6 +299,9 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     if answer.response_object is not None:
         return _build_text_output(types.ResponsesOutput, answer.response_object, answer, meta)
     usage = {"usage": dict(answer.usage.raw)} if answer.usage else {}
+    if answer.message_object is not None:
+        body = {**answer.message_object, "content": _build_blocks(answer), **usage}
+        return _build_text_output(types.MessagesOutput, body, answer, meta)
     if answer.first_chat_chunk is not None and not answer.has_native_text:
         chunk = {key: value for key, value in answer.first_chat_chunk.items() if key not in ("choices", "usage")}
         choices = [_build_choice(answer, choice) for choice in answer.choices]
@@ -545,6 +550,20 @@ def _build_choice(answer: Accumulator, choice: int) -> dict[str, Any]:
         message["reasoning_content"] = reasoning
     message |= _build_tool_calls(answer, choice)
     return {"index": choice, "message": message, "finish_reason": answer.finish_reasons.get(choice)}
+
+
+def _build_blocks(answer: Accumulator) -> list[dict[str, Any]]:
+    """Return the content of a message of Anthropic's, as it would have come in one piece."""
+    blocks: list[dict[str, Any]] = []
+    if reasoning := answer.get_reasoning(0):
+        blocks.append({"type": "thinking", "thinking": reasoning})
+    if text := answer.get_text(0):
+        blocks.append({"type": "text", "text": text})
+    for call in answer.get_tool_calls(0):
+        with suppress(ValueError):  # of what is no JSON, the text stays
+            arguments = call.parse()
+            blocks.append({"type": "tool_use", "id": call.id, "name": call.name, "input": arguments})
+    return blocks
 
 
 def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:

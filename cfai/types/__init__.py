@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cfai.types._clef import *
     from cfai.types._embeddings import *
     from cfai.types._finetunes import *
+    from cfai.types._gateway import *
     from cfai.types._image_to_text import *
     from cfai.types._markdown import *
     from cfai.types._media import *
@@ -88,6 +89,11 @@ __all__ = [
     "FunctionDefinition",
     "FunctionMessage",
     "FunctionTool",
+    "GatewayLog",
+    "GatewayLogFilters",
+    "GatewayProvider",
+    "GatewayStep",
+    "GatewayStepConfig",
     "GuardInputs",
     "GuardMessage",
     "HtmlConversion",
@@ -116,6 +122,7 @@ __all__ = [
     "MessagesInputs",
     "MessagesInputsPlain",
     "MessagesInputsStream",
+    "MessagesOutput",
     "Meta",
     "ModelFilters",
     "ModelInfo",
@@ -137,6 +144,7 @@ __all__ = [
     "PromptInputs",
     "PromptInputsPlain",
     "PromptInputsStream",
+    "ProviderOutput",
     "PythonTool",
     "QueryInputs",
     "RankedContext",
@@ -235,6 +243,14 @@ _MODULES = {
         "Vectors",
     },
     "_finetunes": {"Finetune"},
+    "_gateway": {
+        "GatewayLog",
+        "GatewayLogFilters",
+        "GatewayProvider",
+        "GatewayStep",
+        "GatewayStepConfig",
+        "ProviderOutput",
+    },
     "_image_to_text": {
         "ImageDescription",
         "LlavaInputs",
@@ -274,6 +290,7 @@ _MODULES = {
         "ChatCompletion",
         "Choice",
         "Message",
+        "MessagesOutput",
         "NativeText",
         "ResponsesOutput",
         "StructuredOutput",

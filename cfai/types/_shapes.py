@@ -51,6 +51,8 @@ def _find_task_class(fields: Mapping[str, Any]) -> type[Output] | None:
         return types.VisionAnswer
     if "transcription_info" in fields or "word_count" in fields or "vtt" in fields or _has_channels(fields):
         return types.Transcription
+    if isinstance(fields.get("state"), str) and "result" in fields:
+        return types.ProviderOutput
     if isinstance(fields.get("summary"), str | int | float):
         return types.Summary
     return types.ImageDescription if isinstance(fields.get("description"), str | int | float) else None

@@ -158,6 +158,15 @@ class ResponsesOutput(TextOutput):
     """`completed`, `incomplete` or `failed`."""
 
 
+class MessagesOutput(TextOutput):
+    """`{"type": "message", "content": [...]}`: Anthropic's models, in the shape of its Messages API."""
+
+    content: list[dict[str, Any]] = []  # noqa: RUF012  # pydantic copies it
+    """The text, the thoughts and the tools that are wanted, as the provider sent them."""
+    stop_reason: str | None = None
+    """The provider's own word, such as `end_turn`; `answer.finish_reason` is that of chat completions."""
+
+
 class StructuredOutput(TextOutput, Generic[T]):
     """A text answer with the object that it holds, of the `output_type` that was asked for.
 
@@ -201,11 +210,13 @@ class StructuredOutput(TextOutput, Generic[T]):
 
 
 def find_text_class(fields: Mapping[str, Any]) -> type[TextOutput] | None:
-    """Return the class for the shape of a text answer that an object has, if it has one of the three."""
+    """Return the class for the shape of a text answer that an object has, if it has one of the four."""
     if isinstance(fields.get("choices"), list):
         return ChatCompletion
     if isinstance(fields.get("output"), list) and fields.get("object") == "response":
         return ResponsesOutput
+    if fields.get("type") == "message" and isinstance(fields.get("content"), list):
+        return MessagesOutput
     # Rerankers and some embeddings have a list under the same name.
     if "response" in fields and not isinstance(fields["response"], list):
         return NativeText

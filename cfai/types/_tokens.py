@@ -69,6 +69,12 @@ class Meta:
     fallback_left_out: tuple[str, ...] = ()
     """The inputs that were left out, since this model of a `fallback` does not have them."""
 
+    gateway_model: str | None = None
+    """The model that answered for a dynamic route of a gateway; `None` if it does not say."""
+
+    gateway_provider: str | None = None
+    """The provider of that model, such as `workers-ai`; `None` if the gateway does not say."""
+
     _sum: tuple[float | None, str | None] | None = field(default=None, repr=False)
     """The cost of several calls, and its sources; `None` for one call."""
 

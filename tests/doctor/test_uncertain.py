@@ -29,6 +29,9 @@ ASKED: dict[str, tuple[str, ...]] = {
     "in which form a batch has media": ("batch sound",),
     "the statuses of 8001, 8005 and 8006": ("tool choice", "bad picture"),
     "whether they come in the order of the files": ("markdown",),
+    "whether the public API knows `universal`": ("gateway's address",),
+    "accounts since 2026-09-24": ("gateway's log",),
+    "whether a step's answer has an envelope": ("gateway, steps",),
 }
 """The facts that settle a line marked UNCERTAIN, by some words of the line."""
 
@@ -37,6 +40,7 @@ NOT_ASKED: dict[str, str] = {
     "other clients look for it": "`response_text`, which other clients look for",
     "reported as a number alone": "the words of errors that no call brings about",
     "how this is refused": "the words in which inputs are refused that cfai does not send",
+    "the code that these surfaces have for it": "the words in which inputs are refused that cfai does not send",
     "containers, rates": "how speech comes in each of its encodings",
     "the order of Qwen3 Embedding's vectors": "the order of the vectors of queries and documents in one call",
     "the schema of FLUX.1 has no `seed`": "whether FLUX.1 takes a `seed`",

@@ -296,6 +296,29 @@ def test_a_gateway_is_reached_by_the_route_of_the_client_and_the_author_of_the_m
     assert not [word for word in ("the-token", "for-the-gateway", "private") if word in repr(request)]
 
 
+def test_a_dynamic_route_is_called_as_a_chat_of_its_gateway() -> None:
+    chat = {"messages": [{"role": "user", "content": "hello"}], "stream": True}
+    host = f"{GATEWAY}/{ACCOUNT.account_id}/my%20own/compat/chat/completions"
+    api = f"{RUN.removesuffix('/run')}/v1/chat/completions"
+    rows: list[tuple[Credentials, Any, str, dict[str, str]]] = [
+        (ACCOUNT, "my own", host, {"cf-aig-authorization": "Bearer the-token"}),
+        (ACCOUNT, {"id": "my own", "token": "another"}, host, {"cf-aig-authorization": "Bearer another"}),
+        (REST, "my own", api, {"authorization": "Bearer the-token", "cf-aig-gateway-id": "my own"}),
+    ]
+    for account, gateway, url, headers in rows:
+        with row((account.gateway_route, gateway)):
+            request = built("dynamic/support", chat, account=account, gateway=gateway)
+            assert request.url == url
+            assert json.loads(request.body) == {**chat, "model": "dynamic/support"}  # pyright: ignore[reportArgumentType]
+            named = ("authorization", "cf-aig-authorization", "cf-aig-gateway-id")
+            assert {name: value for name, value in request.headers.items() if name in named} == headers
+            assert request.wants_stream
+        with pytest.raises(ConfigurationError, match="'dynamic/support' is a route of a gateway: name that one"):
+            built("dynamic/support", chat, account=account)
+        with pytest.raises(InputError, match="a dynamic route must have 'messages'"):
+            built("dynamic/support", {"prompt": "hello"}, account=account, gateway=gateway)
+
+
 def test_each_option_of_a_gateway_is_a_header_under_either_spelling() -> None:
     rows: list[tuple[str, str, Any, str, str]] = [
         ("skip_cache", "skipCache", True, "skip-cache", "true"),
@@ -312,6 +335,18 @@ def test_each_option_of_a_gateway_is_a_header_under_either_spelling() -> None:
         *(("retries", "retries", {name: 3}, "max-attempts", "3") for name in ("max_attempts", "maxAttempts")),
         *(("retries", "retries", {name: 250}, "retry-delay", "250") for name in ("retry_delay_ms", "retryDelayMs")),
         ("retries", "retries", {"backoff": "linear"}, "backoff", "linear"),
+        ("collect_log_payload", "collectLogPayload", False, "collect-log-payload", "false"),
+        ("custom_cost", "customCost", {"total_cost": 1.22}, "custom-cost", '{"total_cost":1.22}'),
+        (
+            "custom_cost",
+            "customCost",
+            {"per_token_in": 1e-6, "per_token_out": 0},
+            "custom-cost",
+            '{"per_token_in":1e-06,"per_token_out":0}',
+        ),
+        ("byok_alias", "byokAlias", "mine", "byok-alias", "mine"),
+        ("zdr", "zdr", True, "zdr", "true"),
+        ("no_wholesale", "noWholesale", True, "no-wholesale", "true"),
     ]
     for model, (snake, camel, option, header, value) in product((MODEL, OTHERS), rows):
         for name in (snake, camel):
@@ -342,6 +377,15 @@ def test_what_is_no_option_of_a_gateway_is_refused() -> None:
         ({"id": "g", "cache_key": "a\nb"}, "cache_key"),
         ({"id": "g", "event_id": "a\r\nx: y"}, "event_id"),
         ({"id": "g", "cache_key": "日本"}, "cache_key"),
+        ({"id": "g", "zdr": "yes"}, "gateway zdr must be True or False, got 'yes'"),
+        ({"id": "g", "byok_alias": 5}, "gateway byok_alias must be a string, got 5"),
+        *(
+            (
+                {"id": "g", "custom_cost": cost},
+                "gateway custom_cost must be a dict of numbers under per_token_in, per_to",
+            )
+            for cost in (1.5, {}, {"total": 1}, {"total_cost": "1"}, {"total_cost": 1, 5: 1})
+        ),
     ]
     for model in (MODEL, OTHERS):
         for account in (ACCOUNT, REST):

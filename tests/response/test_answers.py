@@ -27,14 +27,25 @@ from cfai.types import (
     Embeddings,
     Image,
     ImageDescription,
+    MessagesOutput,
     NativeText,
     Output,
+    ProviderOutput,
     Reranking,
     ResponsesOutput,
     TextOutput,
     VisionAnswer,
 )
-from tests.bodies import CHAT_ANSWER, COMPLETION_ANSWER, COUNTS, DONE, NATIVE_ANSWER, PNG, RESPONSES_ANSWER
+from tests.bodies import (
+    ANTHROPIC_ANSWER,
+    CHAT_ANSWER,
+    COMPLETION_ANSWER,
+    COUNTS,
+    DONE,
+    NATIVE_ANSWER,
+    PNG,
+    RESPONSES_ANSWER,
+)
 from tests.conftest import SYNC_AND_ASYNC, Answer, Caller, Service, row, stream_of
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -44,6 +55,7 @@ TEXTS: list[tuple[dict[str, Any], type[TextOutput], str, str | None]] = [
     (CHAT_ANSWER, ChatCompletion, "Greet.", "stop"),
     (COMPLETION_ANSWER, ChatCompletion, "", "stop"),
     (RESPONSES_ANSWER, ResponsesOutput, "Greet.", "stop"),
+    (ANTHROPIC_ANSWER, MessagesOutput, "Greet.", "stop"),
 ]
 """Each answer, its class, its reasoning and its finish reason."""
 
@@ -82,12 +94,14 @@ def test_a_tool_call_is_read_in_each_of_its_shapes(caller: Caller, service: Serv
     wrapped = {"id": "call_1", "type": "function", "function": text}
     choice = {"message": {"content": None, "tool_calls": [wrapped]}, "finish_reason": "tool_calls"}
     item = {"type": "function_call", "call_id": "call_1", **text}
+    block = {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": {"city": "Paris"}}
     for name, result, id, arguments in (
         ("flat", {"response": None, "tool_calls": [flat]}, None, '{"city":"Paris"}'),
         ("wrapped", {"tool_calls": [wrapped]}, "call_1", text["arguments"]),
         ("behind null", {"response": "", "tool_calls": [None, wrapped]}, "call_1", text["arguments"]),
         ("chat", {"choices": [choice]}, "call_1", text["arguments"]),
         ("Responses API", {"object": "response", "output": [item]}, "call_1", text["arguments"]),
+        ("Anthropic", {"type": "message", "content": [block]}, "call_1", '{"city":"Paris"}'),
     ):
         with row(name):
             service.answers(service.result(result))
@@ -149,7 +163,7 @@ def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: S
         ({"response": [{"id": 0, "score": 0.5}]}, Reranking),
         ({"status": "queued", "request_id": "768f15b7", "model": MODEL}, Output),
         ({"image": "https://a.example/cat.png"}, Output),
-        ({"state": "Completed", "result": {"url": "https://a.example"}}, Output),
+        ({"state": "Completed", "result": {"url": "https://a.example"}}, ProviderOutput),
         ({"result": 1, "model": "only resembles the envelope"}, Output),
         ({"copy": 1, "model_dump": 2, "meta": 3, "schema": 4}, Output),
         ({"a\ud83d": 1, "b": 2}, Output),
@@ -161,6 +175,39 @@ def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: S
                 assert type(output) is kind
                 fields = dict(output) if isinstance(result, dict) else [*output]
                 assert json.loads(json.dumps(fields, default=dict)) == result
+
+
+def test_the_answer_of_a_provider_is_within_its_state(caller: Caller, service: Service) -> None:
+    model = "google/nano-banana"
+    rows: list[tuple[Any, Any]] = [
+        ({"image": "https://a.example/cat.png"}, {"image": "https://a.example/cat.png"}),
+        ({"data": [[0.1]], "shape": [1, 1]}, {"data": [[0.1]], "shape": [1, 1]}),
+        (["a"], ["a"]),
+        (None, None),
+    ]
+    for inner, output in rows:
+        body = {"state": "Completed", "result": inner, "gatewayMetadata": {"keySource": "BYOK"}}
+        for answer in (service.json(body), service.result(body)):
+            with row(inner):
+                service.answers(answer)
+                result = caller.run(model, HELLO)
+                assert (result.state, result.result, result.gatewayMetadata) == (
+                    "Completed",
+                    inner,
+                    body["gatewayMetadata"],
+                )
+                assert (dict(result.output) if isinstance(output, dict) else result.output) == output
+    service.answers(service.json({"state": "Completed", "result": {"image": "x"}}))
+    assert caller.run(model, HELLO).output.image == "x"
+
+
+def test_a_provider_that_failed_is_an_error(caller: Caller, service: Service) -> None:
+    failed = {"state": "Failed", "error": {"code": "provider_unavailable", "message": "it is down"}, "model": "x/y"}
+    for status, body in ((200, failed), (200, envelope(failed)), (502, failed)):
+        service.answers(service.json(body, status))
+        with row((status, body)), pytest.raises(AiInternalError, match="it is down") as caught:
+            caller.run("google/nano-banana", HELLO, max_retries=None)
+        assert caught.value.code == "provider_unavailable"
 
 
 def test_an_answer_with_less_in_it_is_still_that_of_its_task(caller: Caller, service: Service) -> None:
@@ -445,6 +492,7 @@ def test_an_answer_that_reports_an_error_is_one(caller: Caller, service: Service
 def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
     headers = {"cf_ai_req_id": "id-1", "cf_ray": "ray", "cf_ai_neurons": "12.65", "cf_aig_log_id": "log-1"}
     headers |= {"cf_aig_cache_status": "HIT", "cf_aig_step": "1"}
+    headers |= {"cf_aig_model": "gpt-4.1", "cf_aig_provider": "openai"}
     for name, answer in (
         ("text", service.result(NATIVE_ANSWER, **headers)),
         ("list", service.result([1], **headers)),
@@ -461,6 +509,7 @@ def test_every_result_knows_its_call(caller: Caller, service: Service) -> None:
             assert (meta.model, meta.request_id, meta.status_code) == (MODEL, "id-1", 200)
             assert (meta.neurons, meta.gateway_log_id) == (12.65, "log-1")
             assert (meta.gateway_cache_status, meta.gateway_step) == ("HIT", 1)
+            assert (meta.gateway_model, meta.gateway_provider) == ("gpt-4.1", "openai")
             assert 0 < meta.elapsed < 60
     # The ray stands in for a request id; neurons that are no number are unknown, and those of the usage count.
     counted = {"response": "x", "usage": {"prompt_tokens": 1, "neurons": 0.99}}

@@ -286,3 +286,9 @@ def test_the_dialects_that_were_seen_are_known() -> None:
     response = played("responses").decoder.accumulator.response_object
     assert response is not None
     assert (response["status"], len(response["output"])) == ("completed", 2)
+
+
+def test_the_last_event_of_a_message_ends_it_though_the_body_stays_open() -> None:
+    decoder = Decoder()
+    blocks = wire("messages").split(b"\n\n")[:-1]
+    assert [(decoder.feed(block), decoder.done)[1] for block in blocks] == [False] * (len(blocks) - 1) + [True]

@@ -49,6 +49,10 @@ F, F_OF_1 = ToolCall("f", "{}", "a"), ToolCall("f", '{"a":1}', "call_1")
 HELLO = Says(["Hel", "lo"])
 
 EXPECTED: dict[str, Says] = {
+    # Anthropic's Messages API, which a gateway passes on.
+    "messages": Says(["Hel", "lo"], "Greet.", finish="stop", usage=(10, 7, 17)),
+    "messages-tool-calls": Says(["Hel", "lo"], "Greet.", [GET_WEATHER], "tool_calls", (10, 7, 17)),
+    "messages-cut": Says(["Hel", "lo"], "Greet.", fails=truncation("Hello")),
     # The native dialect.
     "native": Says(["Hel", "lo"], usage=(10, 2, 12)),
     "native-without-text": Says(["a", "b"]),

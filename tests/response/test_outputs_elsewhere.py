@@ -26,6 +26,7 @@ from cfai.types import (
     Classification,
     Embeddings,
     Image,
+    MessagesOutput,
     NativeText,
     Output,
     ResponsesOutput,
@@ -205,6 +206,7 @@ def test_an_answer_made_by_hand_has_the_class_and_text_of_its_shape() -> None:
         (NativeText(response="Hi"), NativeText),
         (NativeText.model_construct(response="Hi"), NativeText),
         (ChatCompletion.model_construct(choices=choices), ChatCompletion),
+        (TextOutput(type="message", content=[{"type": "text", "text": "Hi"}]), MessagesOutput),
         (TextOutput(object="response", output=[{"content": [{"type": "output_text", "text": "Hi"}]}]), ResponsesOutput),
     ):
         with row(answer):

@@ -21,9 +21,10 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from cfai import AsyncStream, CfaiError, ConfigurationError, Stream, StreamTruncatedError, Token
-from cfai.types import ChatCompletion, NativeText, ResponsesOutput
+from cfai.types import ChatCompletion, MessagesOutput, NativeText, ResponsesOutput
 from tests.bodies import DONE, HELLO, REASONED, RESPONSES_ANSWER, USAGE, event, native, one_token
 from tests.conftest import ASYNC, LONG, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row, stream_of
+from tests.decoding import wire
 
 MODEL = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 
@@ -83,6 +84,8 @@ def test_the_result_is_that_of_the_same_call_without_streaming(caller: Caller, s
     for model, body, kind in (
         (MODEL, HELLO, NativeText),
         *((model, REASONED, ChatCompletion) for model in (MODEL, "openai/gpt-5-mini")),
+        ("anthropic/claude-haiku-4-5", [wire("messages").replace(b'"output_tokens": 7', b'"output_tokens": 2')],
+         MessagesOutput),
         (MODEL, [event('{"type":"response.output_text.delta","delta":"Hello"}'), event(json.dumps(RESPONSES))],
          ResponsesOutput),
     ):  # fmt: skip

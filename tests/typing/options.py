@@ -89,3 +89,12 @@ assert_type(ai.embed("@cf/baai/bge-m3", ["a"])[0], list[float])
 ai.embed("@cf/baai/bge-m3", ["a"], stream=True)  # pyright: ignore[reportCallIssue]
 ai.embed("@cf/baai/bge-m3", ["a"], field="contexts")  # pyright: ignore[reportArgumentType]
 ai.embed("@cf/baai/bge-m3", [1])  # pyright: ignore[reportArgumentType]
+
+gateway = ai.gateway("mine")
+assert_type(gateway.run({"provider": "openai", "endpoint": "responses", "query": {}}, cache_ttl=60), httpx.Response)
+assert_type(gateway.run([{"provider": "own", "endpoint": "x"}], return_raw_response=False, authorize=True), Any)
+assert_type(gateway.get_url("openai"), str)
+gateway.patch_log("x", feedback=None, score=0.5)
+gateway.patch_log("x", feedback=0)  # pyright: ignore[reportArgumentType]
+gateway.run({"provider": "openai"})  # pyright: ignore[reportArgumentType]
+gateway.run([], cache_ttl="60")  # pyright: ignore[reportArgumentType]

@@ -90,6 +90,9 @@ FACTS: tuple[Fact, ...] = (
     Fact("gateway, REST", lambda probe: _gateways.ask_gateway_envelope(probe, "api"), needs_gateway=True),
     Fact("gateway, audio", _gateways.ask_gateway_binary, 3, needs_gateway=True),
     Fact("gateway's header", _gateways.ask_gateway_header, needs_gateway=True),
+    Fact("gateway, steps", _gateways.ask_gateway_steps, needs_gateway=True),
+    Fact("gateway's address", _gateways.ask_gateway_url, 0, needs_gateway=True),
+    Fact("gateway's log", _gateways.ask_gateway_log, needs_gateway=True),
     Fact("retry-after", _refusals.ask_retry_after, 0),
 )
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import httpx
 
-from cfai import Ai, CfaiError, Stream
+from cfai import Ai, AiGateway, CfaiError, Stream
 from cfai._credentials import Credentials
 from cfai._json import is_mapping
 from cfai._response import ErrorBody, parse_body, parse_error_body
@@ -49,6 +49,10 @@ class Probe:
         response.read()
         response.close()
         return ProbeResponse(response)
+
+    def open_gateway(self) -> AiGateway:
+        """Return cfai's own handle of the gateway."""
+        return self._ai.gateway(self.gateway)
 
     def ask(
         self,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, cast
 from urllib.parse import parse_qs
 
 from cfai import models
@@ -16,6 +16,7 @@ from cfai.local._json import as_object, loads_strictly
 from cfai.local._models import get_schema
 from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
 from cfai.local.emulator._delivery import Reply, build_json_reply, send_reply
+from cfai.local.emulator._gateway import GatewayCalls
 from cfai.local.emulator._generate import writes_text
 from cfai.local.emulator._media import Media, read_all_media
 from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
@@ -23,7 +24,7 @@ from cfai.local.emulator._text import TextKind
 from cfai.local.emulator._validate import check_inputs, check_raw_inputs
 from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
-from cfai.local.resources import SURFACES, Finetunes, ResourceRequest
+from cfai.local.resources import GATEWAYS, SURFACES, Finetunes, GatewayLogs, ResourceRequest
 from cfai.local.routes import (
     BINDING_HOST,
     REST,
@@ -32,6 +33,7 @@ from cfai.local.routes import (
     ResourceRoute,
     Route,
     RoutedCall,
+    UniversalRoute,
     match_route,
     unwrap_request,
 )
@@ -107,6 +109,7 @@ class EmulatorApp(Application):
         self._batches = Batches(self._run_batch_item)
         self._quotas = Quotas(config.allowance)
         self._surfaces = {prefix: make() for prefix, make in SURFACES.items()}
+        self._gateways = GatewayCalls(cast(GatewayLogs, self._surfaces[GATEWAYS]))
         # Now, and not on the event loop of the server while a request is answered.
         read_all_media()
         for name in models.catalogue():
@@ -150,7 +153,12 @@ class EmulatorApp(Application):
         locked = matched.on_gateway_host and matched.gateway == "default"
         if locked and request.headers.get("cf-aig-authorization") != self.access.bearer:
             raise ErrorResponse(2009)
-        self.access.check_credentials(request.headers, matched.account, request.path)
+        self.access.check_credentials(
+            request.headers,
+            matched.account,
+            request.path,
+            takes_gateway_token=matched.route.takes_gateway_token,
+        )
         if matched.route.method not in (None, request.method):
             raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
         return matched
@@ -181,14 +189,36 @@ class EmulatorApp(Application):
         if isinstance(route, ResourceRoute):
             _check_fault(fault, streams=False)
             return await self._answer_resource(route, call.request)
-        known = models.catalogue().get(call.model)
+        if isinstance(route, UniversalRoute):
+            return await self._run_steps(route, call, fault, cleanup)
+        return await (self._run_through_gateway if call.gateway else self._run_model)(call, fault, cleanup)
+
+    async def _run_steps(self, route: UniversalRoute, call: RoutedCall, fault: Fault, cleanup: AsyncExitStack) -> Reply:
+        """Return the answer of the first step that has one. Raises the error of the last, if none has."""
+        failure = ErrorResponse(2005)
+        for number, step in enumerate(call.inputs):
+            try:
+                own = route.build_step(call, step, self.access)
+                return await self._run_through_gateway(own, fault, cleanup, number)
+            except ErrorResponse as error:
+                failure = error
+        raise failure
+
+    async def _run_through_gateway(
+        self, call: RoutedCall, fault: Fault, cleanup: AsyncExitStack, step: int = 0
+    ) -> Reply:
+        return await self._gateways.run(call, partial(self._run_model, call, fault, cleanup), self._quotas.now(), step)
+
+    async def _run_model(self, call: RoutedCall, fault: Fault, cleanup: AsyncExitStack) -> Reply:
+        route = call.route
+        known = models.catalogue().get(call.served_by)
         if known is not None and known.retired_on and self._config.retired == "refuse":
             raise ErrorResponse(5028, f"Model has been deprecated: it ended on {known.retired_on}, use another")
         model = known and route.accept(known)
         if model is None:
             raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
         if (queued := await self._queue_or_poll(model, call, fault)) is not None:
-            return build_json_reply(200, route.build_body(queued, call, 0), _build_answer_headers(call))
+            return build_json_reply(200, route.build_body(queued, call, 0))
         self._quotas.admit(model)
         if isinstance(call.inputs, bytes):
             content_type = call.request.headers.get("content-type", "")
@@ -205,12 +235,14 @@ class EmulatorApp(Application):
             )
             generation.includes_usage = route.includes_usage(call)
             events = await _rewrite(parts, fault, generation)
-            return Reply(200, "text/event-stream", headers=_build_answer_headers(call), stream=(generation, events))
+            return Reply(200, "text/event-stream", stream=(generation, events))
         result = await self._run_whole(model, inputs)
         if isinstance(result.value, Media):
-            return Reply(200, result.value.content_type, result.value.content, headers=_build_answer_headers(call))
+            return Reply(200, result.value.content_type, result.value.content)
         body = route.build_body(result.value, call, result.prompt_tokens)
-        return build_json_reply(200, body, _build_answer_headers(call, result.neurons), result.tokens)
+        # A stream's cost is not known in time.
+        headers = {"cf-ai-neurons": f"{result.neurons:.6f}".rstrip("0").rstrip(".")} if result.neurons else {}
+        return build_json_reply(200, body, headers, result.tokens)
 
     async def _answer_resource(self, route: ResourceRoute, request: RawRequest) -> Reply:
         reply = await self._surfaces[route.prefix].answer(
@@ -282,16 +314,6 @@ async def _rewrite(events: Parts, fault: Fault, generation: Generation) -> Parts
         async with aclosing(events):
             events = [event async for event in events]
     return fault.rewrite(events, generation.usage()) if isinstance(events, Iterable) else events
-
-
-def _build_answer_headers(call: RoutedCall, neurons: float = 0.0) -> dict[str, str]:
-    """Return what an answer carries besides the headers that every reply has. A stream's cost is not known in time."""
-    headers: dict[str, str] = {}
-    if neurons:
-        headers["cf-ai-neurons"] = f"{neurons:.6f}".rstrip("0").rstrip(".")
-    if call.gateway:
-        headers |= {"cf-aig-log-id": uuid.uuid4().hex, "cf-aig-cache-status": "MISS", "cf-aig-step": "0"}
-    return headers
 
 
 def _build_retry_after_headers(fault: Fault) -> dict[str, str]:

@@ -30,7 +30,8 @@ class RecordingApp(Application):
             if request.headers.get("upgrade", "").lower() == "websocket":
                 raise RecordingError(501, "WebSockets are neither recorded nor played back: ask the service itself")
             account, path = _split_path(request.path)
-            self.access.check_credentials(request.headers, account, request.path)
+            is_of_gateway = request.path.startswith("/v1/")
+            self.access.check_credentials(request.headers, account, request.path, takes_gateway_token=is_of_gateway)
             if request.body is None:
                 raise ErrorResponse(3006)
             return await self.answer_accepted(connection, replace(request, path=path))
@@ -55,7 +56,7 @@ def _split_path(path: str) -> tuple[str, str]:
     if any(unquote(part) in (".", "..") for part in parts):
         raise ErrorResponse(7000)
     match parts:
-        case ["", "client", "v4", "accounts", account, "ai", _, *_]:
+        case ["", "client", "v4", "accounts", account, "ai" | "ai-gateway", _, *_]:
             parts[4] = ACCOUNT_PATH
         case ["", "v1", account, _, *_]:
             parts[2] = ACCOUNT_PATH

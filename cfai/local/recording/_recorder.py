@@ -221,8 +221,10 @@ class _RecorderApp(RecordingApp):
         if sent.get("cf-aig-authorization") == self.access.bearer:
             sent["cf-aig-authorization"] = f"Bearer {self._gateway_token.value}"
         self._redactor.hide_credentials(sent)
+        if "authorization" in headers:  # which a gateway may do without
+            sent["authorization"] = f"Bearer {self._upstream.token.value}"
         # What is compressed cannot be searched for secrets, nor read by people.
-        return sent | {"authorization": f"Bearer {self._upstream.token.value}", "accept-encoding": "identity"}
+        return sent | {"accept-encoding": "identity"}
 
     def _save(self, exchange: RawExchange, cut: Cut | None = None) -> None:
         """Write the file of an exchange, once."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cfai.local.resources._finetunes import Finetunes
+from cfai.local.resources._gateways import GatewayLogs
 from cfai.local.resources._markdown import Markdown
 from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, Surface
+
+GATEWAYS = ("ai-gateway", "gateways")
 
 SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {
     ("ai", "finetunes"): Finetunes,
     ("ai", "tomarkdown"): Markdown,
+    GATEWAYS: GatewayLogs,
 }
 """What makes a surface, by the beginning of its paths behind the account."""
 
@@ -20,4 +24,14 @@ def find_surface(path: list[str]) -> tuple[str, ...] | None:
     return next((prefix for prefix in SURFACES if tuple(path[: len(prefix)]) == prefix), None)
 
 
-__all__ = ["SURFACES", "Finetunes", "FormPart", "ResourceReply", "ResourceRequest", "Surface", "find_surface"]
+__all__ = [
+    "GATEWAYS",
+    "SURFACES",
+    "Finetunes",
+    "FormPart",
+    "GatewayLogs",
+    "ResourceReply",
+    "ResourceRequest",
+    "Surface",
+    "find_surface",
+]

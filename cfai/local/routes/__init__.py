@@ -6,6 +6,7 @@ A route says what is asked for, and writes the answer or the refusal as whoever 
 from cfai.local.routes._catalogue import Listing
 from cfai.local.routes._match import MatchedRoute, match_route
 from cfai.local.routes._route import BINDING_HOST, REST, ResourceRoute, Route, RoutedCall, unwrap_request
+from cfai.local.routes._universal import UniversalRoute
 
 __all__ = [
     "BINDING_HOST",
@@ -15,6 +16,7 @@ __all__ = [
     "ResourceRoute",
     "Route",
     "RoutedCall",
+    "UniversalRoute",
     "match_route",
     "unwrap_request",
 ]

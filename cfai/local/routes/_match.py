@@ -7,8 +7,9 @@ from urllib.parse import unquote
 
 from cfai.local.resources import find_surface
 from cfai.local.routes._catalogue import LISTINGS
-from cfai.local.routes._openai import OPENAI_ROUTES
+from cfai.local.routes._openai import COMPAT_ROUTES, OPENAI_ROUTES, WORKERS_AI_ROUTES
 from cfai.local.routes._route import BINDING_MODEL, REST, UNIFIED, WORKER, ResourceRoute, Route
+from cfai.local.routes._universal import UNIVERSAL
 from cfai.local.server import RawRequest
 from cfai.local.wire import ErrorResponse
 
@@ -48,9 +49,11 @@ def match_route(request: RawRequest, *, lenient: bool) -> MatchedRoute:
             return MatchedRoute(account, None, route=route)
         case ["client", "v4", "accounts", account, *rest] if prefix := find_surface(rest):
             return MatchedRoute(account, None, route=ResourceRoute(account, prefix, tuple(rest[len(prefix) :])))
-        case ["v1", account, named, "workers-ai", "v1", *rest] | ["v1", account, named, "compat", *rest] if (
-            route := OPENAI_ROUTES.get("/".join(rest))
-        ):
+        case ["v1", account, named] | ["v1", account, named, ""] if named:
+            return MatchedRoute(account, None, named, on_gateway_host=True, route=UNIVERSAL)
+        case ["v1", account, named, "compat", *rest] if route := COMPAT_ROUTES.get("/".join(rest)):
+            return MatchedRoute(account, None, named, on_gateway_host=True, route=route)
+        case ["v1", account, named, "workers-ai", "v1", *rest] if route := WORKERS_AI_ROUTES.get("/".join(rest)):
             return MatchedRoute(account, None, named, on_gateway_host=True, route=route)
         case ["v1", account, named, "workers-ai", "run", *model] | ["v1", account, named, "workers-ai", *model] if all(
             model or [""]

@@ -52,6 +52,18 @@ class _Chat(_OpenAI):
         return as_object(call.route_fields.get("stream_options")).get("include_usage") is not False
 
 
+class _RoutedChat(_Chat):
+    """`chat/completions` of the API's host, which knows the dynamic routes of gateways."""
+
+    takes_dynamic_routes = True
+
+
+class _CompatChat(_RoutedChat):
+    """`chat/completions` of a gateway, for all providers: theirs is the one token, the gateway's the other."""
+
+    takes_gateway_token = True
+
+
 class _Embeddings(_OpenAI):
     """`embeddings`."""
 
@@ -98,8 +110,14 @@ class _Responses(_OpenAI):
 
 
 OPENAI_ROUTES: Mapping[str, Route] = {
-    "chat/completions": _Chat(),
+    "chat/completions": _RoutedChat(),
     "embeddings": _Embeddings(),
     "responses": _Responses(),
 }
-"""The routes by what stands behind `/v1/`."""
+"""The routes of the API's host, by what stands behind `/v1/`."""
+
+WORKERS_AI_ROUTES: Mapping[str, Route] = {**OPENAI_ROUTES, "chat/completions": _Chat()}
+"""Those of a gateway to Workers AI."""
+
+COMPAT_ROUTES: Mapping[str, Route] = {**OPENAI_ROUTES, "chat/completions": _CompatChat()}
+"""Those of a gateway to all providers, by what stands behind `/compat/`."""

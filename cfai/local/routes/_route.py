@@ -21,6 +21,9 @@ BINDING_MODEL = "cf-consn-model-id"
 
 _PROXY_PREFIX = "mf-header-"
 
+DYNAMIC_MODEL = "@cf/zai-org/glm-4.7-flash"
+"""The model that answers for dynamic routes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RoutedCall:
@@ -40,6 +43,12 @@ class RoutedCall:
     route_fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The fields of the body that the route itself has to know."""
 
+    @property
+    def served_by(self) -> str:
+        """The name of the model that answers. Every dynamic route leads to the same one here."""
+        is_dynamic = self.route.takes_dynamic_routes and self.gateway and self.model.startswith("dynamic/")
+        return DYNAMIC_MODEL if is_dynamic else self.model
+
 
 class Route:
     """The REST API: inputs as the body, and an envelope around the result."""
@@ -47,6 +56,10 @@ class Route:
     method: str | None = "POST"
     """`None` where the surface looks at it."""
     has_envelope = True
+    takes_dynamic_routes = False
+    """True if a model may be a route of a gateway, such as `dynamic/support`."""
+    takes_gateway_token = False
+    """True if the token may stand in the gateway's own header alone."""
     takes_streams = False
     """True if media may stand in the JSON as `{"body": …, "contentType": …}`."""
 

@@ -33,9 +33,17 @@ class AccessRules:
         host = name if colon and port.isdecimal() else header
         return self.allow_remote or is_loopback(host) or host in own
 
-    def check_credentials(self, headers: Mapping[str, str], account: str | None, path: str) -> None:
-        """Raise `ErrorResponse` unless a request may use `account`, which is `None` where it names none."""
-        if headers.get("authorization") != self.bearer:
+    def check_credentials(
+        self, headers: Mapping[str, str], account: str | None, path: str, *, takes_gateway_token: bool = False
+    ) -> None:
+        """Raise `ErrorResponse` unless a request may use `account`, which is `None` where it names none.
+
+        With `takes_gateway_token` the token may stand in the header of a gateway alone.
+        """
+        token = headers.get("authorization")
+        if token is None and takes_gateway_token:
+            token = headers.get("cf-aig-authorization")
+        if token != self.bearer:
             raise ErrorResponse(10000)
         if account not in (None, self.account_id):
             raise ErrorResponse(7003, f"Could not route to {path}, perhaps your object identifier is invalid?")

@@ -1,0 +1,111 @@
+"""AI Gateways: the addresses of their providers, and the logs of the calls that went through them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cfai._json import is_mapping
+from cfai.local.resources._resource import ResourceReply, ResourceRequest
+from cfai.local.wire import ErrorResponse, build_envelope
+
+_TEXT_FILTERS = ("provider", "model", "model_type", "request_content_type", "response_content_type")
+_FLAG_FILTERS = ("success", "cached")
+_SORTED_BY = ("created_at", "provider", "model", "model_type", "success", "cached")
+_MOST_PER_PAGE = 50
+
+
+class GatewayLogs:
+    """The logs of all gateways. A gateway needs not be made: any id is one."""
+
+    def __init__(self) -> None:
+        self._logs: dict[str, dict[str, dict[str, Any]]] = {}
+        """By gateway, and by the log's own id."""
+
+    def add(self, gateway: str, log: Mapping[str, Any]) -> str:
+        """Keep a log, and return the id that it gets."""
+        id = uuid.uuid4().hex
+        self._logs.setdefault(gateway, {})[id] = {"id": id, **log}
+        return id
+
+    async def answer(self, request: ResourceRequest) -> ResourceReply:
+        """Answer a request for an address, for logs, or to change one."""
+        match request.method, request.path:
+            case "GET", (gateway, "url", provider):
+                address = f"http://{request.raw.headers.get('host', '')}/v1/{request.account}/{gateway}"
+                result: Any = address if provider == "universal" else f"{address}/{provider}"
+            case "GET", (gateway, "logs"):
+                return self._list(gateway, request.query)
+            case "GET", (gateway, "logs", id):
+                result = self._find(gateway, id)
+            case "PATCH", (gateway, "logs", id):
+                _patch(self._find(gateway, id), request.json)
+                result = {}
+            case _, (_, "logs") | (_, "logs", _) | (_, "url", _):
+                raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
+            case _:
+                raise ErrorResponse(7000)
+        return ResourceReply(build_envelope(result))
+
+    def _find(self, gateway: str, id: str) -> dict[str, Any]:
+        log = self._logs.get(gateway, {}).get(id)
+        if log is None:
+            raise ErrorResponse(7002)
+        return log
+
+    def _list(self, gateway: str, query: Mapping[str, str]) -> ResourceReply:
+        page, per_page = (_parse_number(query, name, default) for name, default in (("page", 1), ("per_page", 20)))
+        if per_page > _MOST_PER_PAGE:
+            raise ErrorResponse(7001, f"per_page must be {_MOST_PER_PAGE} at most", status=400)
+        order = query.get("order_by", "created_at")
+        if order not in _SORTED_BY:
+            raise ErrorResponse(7001, f"order_by must be one of {', '.join(_SORTED_BY)}", status=400)
+        fits = _build_filter(query)
+        # Those of one moment stay in their order.
+        found = [log for log in self._logs.get(gateway, {}).values() if fits(log)]
+        found = sorted(found, key=lambda log: str(log[order]))
+        if query.get("order_by_direction", "desc") == "desc":
+            found.reverse()
+        part = found[(page - 1) * per_page : page * per_page]
+        info = {"page": page, "per_page": per_page, "count": len(part), "total_count": len(found)}
+        return ResourceReply(build_envelope(part) | {"result_info": info})
+
+
+def _build_filter(query: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
+    """Return what tells whether a log fits the filters of a query."""
+
+    def fits(log: Mapping[str, Any]) -> bool:
+        texts = all(log[name] == query[name] for name in _TEXT_FILTERS if name in query)
+        flags = all(log[name] is (query[name] == "true") for name in _FLAG_FILTERS if name in query)
+        # The list has 0 where a log is patched with -1.
+        liked = "feedback" not in query or log.get("feedback") == {"0": -1, "1": 1}.get(query["feedback"])
+        since, until = query.get("start_date", ""), query.get("end_date", "9999")
+        held = query.get("search", "") in (log.get("request_head") or "") + (log.get("response_head") or "")
+        return texts and flags and liked and held and since <= log["created_at"] <= until
+
+    return fits
+
+
+def _patch(log: dict[str, Any], changes: Any) -> None:
+    """Change a log. Raises `ErrorResponse` for what it cannot have."""
+    if not is_mapping(changes):
+        raise ErrorResponse(7001, "the body must be an object", status=400)
+    feedback, score, metadata = (changes.get(name) for name in ("feedback", "score", "metadata"))
+    if isinstance(feedback, bool) or feedback not in (None, 1, -1):
+        raise ErrorResponse(7001, "feedback must be -1 or 1", status=400)
+    if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
+        raise ErrorResponse(7001, "score must be a number", status=400)
+    if metadata is not None and not is_mapping(metadata):
+        raise ErrorResponse(7001, "metadata must be an object", status=400)
+    log |= {name: changes[name] for name in ("feedback", "score") if name in changes}
+    if "metadata" in changes:
+        log["metadata"] = None if metadata is None else json.dumps(metadata, separators=(",", ":"))
+
+
+def _parse_number(query: Mapping[str, str], name: str, default: int) -> int:
+    value = query.get(name, str(default))
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise ErrorResponse(7001, f"{name} must be 1 or more", status=400)
+    return int(value)
