@@ -1,7 +1,7 @@
 """Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
 from cfai._request.media import encode_media, has_media
-from cfai._request.media_source import is_medium, walk
+from cfai._request.media_source import Medium, StreamedFile, is_medium, open_medium, walk
 from cfai._request.message_parts import encode_image, encode_messages
 from cfai._request.options import CREDENTIAL_HEADERS, GatewayOptions, GatewayRetries, RunOptions, parse_headers
 from cfai._request.prepare import (
@@ -15,14 +15,17 @@ from cfai._request.prepare import (
     quote_model,
     refuse_streams,
 )
+from cfai._request.raw_body import make_form
 
 __all__ = [
     "CREDENTIAL_HEADERS",
     "ApiRequest",
     "GatewayOptions",
     "GatewayRetries",
+    "Medium",
     "PreparedCall",
     "RunOptions",
+    "StreamedFile",
     "aprepare",
     "encode_image",
     "encode_inputs",
@@ -31,6 +34,8 @@ __all__ = [
     "has_media",
     "inputs_to_builtins",
     "is_medium",
+    "make_form",
+    "open_medium",
     "parse_headers",
     "prepare",
     "prepare_unstreamed",

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -141,6 +142,11 @@ def _make_form(fields: Mapping[str, Any], place: str, boundary: str | None = Non
             parts.append((name, file if is_kept else replace(file, content=file.read())))
         elif value is not None:
             parts.append((name, _to_text(value, where)))
+    return make_form(parts, place, boundary)
+
+
+def make_form(parts: list[tuple[str, str | Medium]], place: str, boundary: str | None = None) -> Medium:
+    """Return a form of parts. A file among them, a `StreamedFile`, is read from disk while it is sent."""
     form = _Form(parts, boundary or uuid.uuid4().hex)
     return Medium(form if form.files else b"".join(form), form.content_type, place, form.size)
 
@@ -156,7 +162,8 @@ class _Form:
 
     def __iter__(self) -> Iterator[bytes]:
         with ExitStack() as stack:
-            yield from self._encode(lambda file: stack.enter_context(file.open()))
+            # httpx would go to the beginning of an open file, if it could.
+            yield from self._encode(lambda file: SimpleNamespace(read=stack.enter_context(file.open()).read))
 
     def _encode(self, open_file: Callable[[StreamedFile], Any]) -> Iterable[bytes]:
         files: list[tuple[str, Any]] = []
@@ -165,7 +172,8 @@ class _Form:
                 files.append((name, (None, part)))
             else:
                 content = open_file(part.content) if isinstance(part.content, StreamedFile) else part.content
-                files.append((name, (name + SUFFIXES.get(part.media_type, ""), content, part.media_type)))
+                filename = part.filename or name + SUFFIXES.get(part.media_type, "")
+                files.append((name, (filename, content, part.media_type)))
         stream: Any = httpx.Request(
             "POST", "http://form", files=files, headers={"content-type": self.content_type}
         ).stream

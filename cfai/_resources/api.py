@@ -16,10 +16,17 @@ from pydantic_core import from_json
 from cfai._config import NOT_GIVEN, ClientConfig
 from cfai._credentials import describe
 from cfai._errors import APIResponseValidationError, ConfigurationError, InferenceUpstreamError, InputError
-from cfai._json import find_unsendable, is_mapping, to_builtins
+from cfai._json import as_sequence, find_unsendable, is_mapping, to_builtins
 from cfai._log import log_operation
 from cfai._request import ApiRequest
-from cfai._response import ApiResponse, body_reports_error, build_response_error, redact_headers, to_utf8, unwrap
+from cfai._response import (
+    ApiResponse,
+    body_reports_error,
+    build_response_error,
+    redact_headers,
+    to_utf8,
+    unwrap,
+)
 from cfai._transport import ClientPool, asend, send
 from cfai._version import __version__
 
@@ -50,6 +57,8 @@ class Operation(Generic[T]):
     """What makes the surface's own error of an answer's."""
     wants_stream: bool = False
     wants_raw: bool = False
+    wants_file: bool = False
+    """True if the body is read while it comes, whatever it is."""
 
 
 class AccountApi:
@@ -119,6 +128,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         body=body,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
+        wants_file=operation.wants_file,
     )
 
 
@@ -219,21 +229,26 @@ def make_unreadable_error(problem: str, response: ApiResponse, request: ApiReque
 
 
 def rename(
-    error: InferenceUpstreamError, kinds: Mapping[int | None, type[InferenceUpstreamError]]
+    error: InferenceUpstreamError,
+    kinds: Mapping[int | None, type[InferenceUpstreamError]],
+    reasons: Mapping[int, str] | None = None,
 ) -> InferenceUpstreamError:
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
-    Others keep their class, which says more, and have the binding's name for them as their `name`.
+    Others keep their class, which says more, and have the binding's name for them as their `name`. `reasons` has by
+    status what the binding says where the service gives no reason.
     """
     status = error.status_code or 0
     is_json = is_mapping(error.body) and isinstance(error.body.get("errors"), list)
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
-    if kind is other and 400 <= status < 500:
+    if kind is other and status < 500:
         error.name = other.__name__
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
+    if is_json and reasons and status in reasons and not _has_reason(error.body):
+        message = f"{kind.__name__}: {reasons[status]} (status {status}, request id {error.request_id})"
     return kind(
         message,
         name=kind.__name__,
@@ -245,3 +260,9 @@ def rename(
         body=error.body,
         headers=error.headers,
     )
+
+
+def _has_reason(body: Any) -> bool:
+    """Return True if the first of an envelope's errors has a message."""
+    first = as_sequence(body.get("errors"))[:1]
+    return bool(first and is_mapping(first[0]) and first[0].get("message"))
