@@ -11,11 +11,17 @@ if TYPE_CHECKING:
     from cfai._config import Retry, Timeout
     from cfai._errors import (
         AiInternalError,
+        AiSearchInternalError,
+        AiSearchNotFoundError,
         APIConnectionError,
         APIResponseValidationError,
         APIStatusError,
         APITimeoutError,
         AuthenticationError,
+        AutoRAGInternalError,
+        AutoRAGNameNotSetError,
+        AutoRAGNotFoundError,
+        AutoRAGUnauthorizedError,
         BadRequestError,
         CapacityError,
         CfaiError,
@@ -39,6 +45,11 @@ if TYPE_CHECKING:
     )
     from cfai._limits import CheckResult, FittedMessages, fit_messages, truncate
     from cfai._request import GatewayOptions, GatewayRetries
+    from cfai._resources.autorag import AutoRAG
+    from cfai._resources.search import AiSearchInstance, AiSearchNamespace
+    from cfai._resources.search_items import AiSearchItem, AiSearchItems
+    from cfai._resources.search_jobs import AiSearchJob, AiSearchJobs
+    from cfai._resources.search_stream import AsyncSearchStream, SearchStream
     from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
     from cfai._usage import ClientUsage, ModelUsage
     from cfai._warnings import (
@@ -63,14 +74,28 @@ __all__ = [
     "APITimeoutError",
     "Ai",
     "AiInternalError",
+    "AiSearchInstance",
+    "AiSearchInternalError",
+    "AiSearchItem",
+    "AiSearchItems",
+    "AiSearchJob",
+    "AiSearchJobs",
+    "AiSearchNamespace",
+    "AiSearchNotFoundError",
     "AsyncAudioStream",
     "AsyncChatStream",
     "AsyncJob",
+    "AsyncSearchStream",
     "AsyncStream",
     "AsyncStructuredStream",
     "AsyncToolsStream",
     "AudioStream",
     "AuthenticationError",
+    "AutoRAG",
+    "AutoRAGInternalError",
+    "AutoRAGNameNotSetError",
+    "AutoRAGNotFoundError",
+    "AutoRAGUnauthorizedError",
     "BadRequestError",
     "BudgetWarning",
     "CapacityError",
@@ -104,6 +129,7 @@ __all__ = [
     "RetiredModelWarning",
     "Retry",
     "Row",
+    "SearchStream",
     "SequenceLengthError",
     "Stream",
     "StreamError",
@@ -134,6 +160,11 @@ __getattr__, __dir__ = lazy_exports(
         "_errors": (name for name in __all__ if name.endswith("Error")),
         "_limits": ("CheckResult", "FittedMessages", "fit_messages", "truncate"),
         "_request": ("GatewayOptions", "GatewayRetries"),
+        "_resources.autorag": ("AutoRAG",),
+        "_resources.search": ("AiSearchInstance", "AiSearchNamespace"),
+        "_resources.search_items": ("AiSearchItem", "AiSearchItems"),
+        "_resources.search_jobs": ("AiSearchJob", "AiSearchJobs"),
+        "_resources.search_stream": ("AsyncSearchStream", "SearchStream"),
         "_streaming": ("AsyncAudioStream", "AsyncStream", "AudioStream", "Stream"),
         "_usage": ("ClientUsage", "ModelUsage"),
         "_warnings": (name for name in __all__ if name.endswith("Warning")),

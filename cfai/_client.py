@@ -87,6 +87,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from cfai._resources import AccountApi, AsyncPages, Pages
+    from cfai._resources.autorag import AutoRAG
+    from cfai._resources.search import AiSearchNamespace
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
@@ -95,6 +97,7 @@ else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
     Chat = Job = AsyncJob = Iterable
     AccountApi = Pages = AsyncPages = Iterable
+    AutoRAG = AiSearchNamespace = Any
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -901,6 +904,26 @@ class Ai:
         from cfai._resources.models import get_schema
 
         return await self._api.acall(get_schema(model))
+
+    def search(self, namespace: str = "default") -> AiSearchNamespace:
+        """Return a namespace of AI Search, `env.AI.aiSearch()`: indexes of documents that are searched and asked.
+
+        ```python
+        instance = ai.search().get("my-docs")
+        print(instance.chat_completions({"messages": [{"role": "user", "content": "How do I …?"}]}))
+        ```
+
+        Nothing is sent. Every account has the namespace `default`. Raises `ConfigurationError` for what is no name.
+        """
+        from cfai._resources.search import AiSearchNamespace
+
+        return AiSearchNamespace(self._api, namespace)
+
+    def autorag(self, name: str | None = None) -> AutoRAG:
+        """Return an AutoRAG, as `env.AI.autorag()` does: the older name of what `search` gives. Nothing is sent."""
+        from cfai._resources.autorag import AutoRAG
+
+        return AutoRAG(self._api, name)
 
     @property
     def _api(self) -> AccountApi:

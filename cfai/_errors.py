@@ -3,6 +3,7 @@
 ```
 CfaiError
 ├── ConfigurationError                 what `Ai` or a call was given cannot work; nothing was sent   (also ValueError)
+│   └── AutoRAGNameNotSetError         `ai.autorag()` without a name was asked for more than its list
 ├── InputError                         the inputs cannot be sent, or not to this model; nothing was  (also TypeError)
 ├── LimitError                         the inputs are over a limit of the model                     (also ValueError)
 │   ├── SequenceLengthError            more output tokens are asked for than the model gives
@@ -13,12 +14,17 @@ CfaiError
 │   ├── BadRequestError                400, 405, 413, 422 and other 4xx: the request itself is wrong
 │   ├── AuthenticationError            401: the token is missing, wrong or expired
 │   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
+│   │   └── AutoRAGUnauthorizedError   401 or 403 of AutoRAG                               (also AuthenticationError)
 │   ├── NotFoundError                  404: no such model, or no such account
+│   │   ├── AiSearchNotFoundError      no such instance, item or job of AI Search
+│   │   └── AutoRAGNotFoundError       no such AutoRAG
 │   ├── RequestTimeoutError            408, 504, 524: gave up; it may have been billed          (also APITimeoutError)
 │   ├── RateLimitError                 429: too many requests in a minute
 │   │   ├── QuotaExceededError         the daily allocation, or the prepaid balance, is used up
 │   │   └── CapacityError              the model is busy
 │   └── AiInternalError                the fault is on the service's side
+│       ├── AiSearchInternalError      AI Search failed
+│       ├── AutoRAGInternalError       AutoRAG failed
 │       ├── InternalServerError        5xx
 │       └── APIResponseValidationError a 2xx answer that cannot be read, or breaks off
 ├── OutputValidationError              the answer does not fit `output_type`                        (also ValueError)
@@ -133,6 +139,10 @@ class ConfigurationError(CfaiError, ValueError):
     """An option of `Ai`, or of a call, cannot work."""
 
     _user_message = _NOT_SET_UP
+
+
+class AutoRAGNameNotSetError(ConfigurationError):
+    """`ai.autorag()` was given no name, which all needs but its `list`."""
 
 
 class InputError(CfaiError, TypeError):
@@ -277,6 +287,24 @@ class NotFoundError(InferenceUpstreamError):
     _user_message = "This model is not available. Choose another one."
 
 
+class AiSearchNotFoundError(NotFoundError):
+    """AI Search has no such namespace, instance, item or job."""
+
+    _user_message = _NOT_SET_UP
+
+
+class AutoRAGNotFoundError(NotFoundError):
+    """There is no AutoRAG of this name."""
+
+    _user_message = _NOT_SET_UP
+
+
+class AutoRAGUnauthorizedError(PermissionDeniedError, AuthenticationError):
+    """The token may not use this AutoRAG: 401, or 403."""
+
+    _user_message = _NOT_SET_UP
+
+
 class RequestTimeoutError(InferenceUpstreamError, APITimeoutError):
     """The service, or the edge before it, gave up on the call: 408, 504, 524, code 3046.
 
@@ -308,6 +336,14 @@ class AiInternalError(InferenceUpstreamError):
     """The fault is on the service's side."""
 
     _user_message = "The service has trouble answering. Try again {when}."
+
+
+class AiSearchInternalError(AiInternalError):
+    """AI Search failed."""
+
+
+class AutoRAGInternalError(AiInternalError):
+    """AutoRAG failed, or what stands before it answered."""
 
 
 class InternalServerError(AiInternalError):

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, Surface
+from cfai.local.resources._search import Search
 
-SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {}
-"""What makes a surface, by the beginning of its paths behind the account."""
+SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {
+    ("ai-search",): Search,
+    ("autorag",): Search,
+}
+"""What makes a surface, by the beginning of its paths behind the account. One that has several is made once."""
 
 
 def find_surface(path: list[str]) -> tuple[str, ...] | None:
