@@ -62,8 +62,8 @@ class Medium:
     """The input that it is, for errors."""
     size: int | None = None
     """Its bytes, if that is known."""
-    filename: str | None = None
-    """The name that it has in a form; `None` for that of the field."""
+    filename: str = ""
+    """Its name in a form, if that matters."""
 
     def read(self) -> bytes:
         """Return the bytes. A stream is read to its end."""

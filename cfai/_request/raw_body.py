@@ -6,9 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote, urlencode
 
@@ -146,7 +144,7 @@ def _make_form(fields: Mapping[str, Any], place: str, boundary: str | None = Non
 
 
 def make_form(parts: list[tuple[str, str | Medium]], place: str, boundary: str | None = None) -> Medium:
-    """Return a form of parts. A file among them, a `StreamedFile`, is read from disk while it is sent."""
+    """Return a form of texts and files, by the names of their fields. Files are read from disk while it is sent."""
     form = _Form(parts, boundary or uuid.uuid4().hex)
     return Medium(form if form.files else b"".join(form), form.content_type, place, form.size)
 
@@ -161,9 +159,7 @@ class _Form:
         self.size = sum(map(len, self._encode(_leave_out))) + sum(file.size or 0 for file in self.files)
 
     def __iter__(self) -> Iterator[bytes]:
-        with ExitStack() as stack:
-            # httpx would go to the beginning of an open file, if it could.
-            yield from self._encode(lambda file: SimpleNamespace(read=stack.enter_context(file.open()).read))
+        yield from self._encode(_FilePart)
 
     def _encode(self, open_file: Callable[[StreamedFile], Any]) -> Iterable[bytes]:
         files: list[tuple[str, Any]] = []
@@ -178,6 +174,16 @@ class _Form:
             "POST", "http://form", files=files, headers={"content-type": self.content_type}
         ).stream
         return stream
+
+
+class _FilePart:
+    """A file for httpx: opened when its turn in the form comes, and closed at its end."""
+
+    def __init__(self, file: StreamedFile) -> None:
+        self._pieces = iter(file)
+
+    def read(self, _: int) -> bytes:
+        return next(self._pieces, b"")
 
 
 def _leave_out(_: StreamedFile) -> bytes:
