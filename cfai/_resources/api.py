@@ -45,9 +45,9 @@ class Operation(Generic[T]):
     """Behind `/accounts/{account}`, as `build_path` makes it; or a whole URL, of another host."""
     query: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The parameters of the URL: those that are `None` are left out, a list has its name several times."""
-    json: Any = NOT_GIVEN
+    json: Any = field(default=NOT_GIVEN, repr=False)
     """The body, as Python holds it."""
-    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = b""
+    body: bytes | Iterable[bytes] | AsyncIterable[bytes] = field(default=b"", repr=False)
     """A body that is no JSON."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Names in lower case. They beat all others."""
@@ -235,6 +235,7 @@ def rename(
 ) -> InferenceUpstreamError:
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
+    The latter is also for a status of the former whose answer is none of the service's, such as a page of a proxy.
     Others keep their class, which says more, and have the binding's name for them as their `name`. `reasons` has by
     status what the binding says where the service gives no reason.
     """
@@ -243,7 +244,8 @@ def rename(
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
-    if kind is other and status < 500:
+    is_unreadable = isinstance(error, APIResponseValidationError)
+    if is_unreadable or (kind is other and 400 <= status < 500 and status not in kinds):
         error.name = other.__name__
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"

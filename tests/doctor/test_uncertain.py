@@ -31,6 +31,7 @@ NOT_ASKED: dict[str, str] = {
     "where `options` stands": "where `options` stands in a call of `/ai/run`",
     "other clients look for it": "`response_text`, which other clients look for",
     "reported as a number alone": "the words of errors that no call brings about",
+    "the code that these surfaces have": "the words in which inputs are refused that cfai does not send",
     "how this is refused": "the words in which inputs are refused that cfai does not send",
     "containers, rates": "how speech comes in each of its encodings",
     "the order of Qwen3 Embedding's vectors": "the order of the vectors of queries and documents in one call",
