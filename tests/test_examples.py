@@ -112,7 +112,8 @@ def test_the_cost_of_several_models_is_printed_with_what_all_of_it_came_to(run: 
 
 @pytest.mark.parametrize("name", ["stream.py", "stream_async.py"])
 def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emulator, run: Run, name: str) -> None:
-    others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
+    others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "search.py", "stream.py", "stream_async.py"}
+    others |= {"structured.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -160,6 +161,18 @@ def test_many_calls_have_a_row_each_and_a_second_start_sends_nothing(local: Emul
     assert again == first
     assert report.startswith("done       2 (2 of them from the journal)\n")
     assert len(local.requests) == 2
+
+
+def test_a_document_is_searched_and_its_instance_made_once(local: Emulator, run: Run, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("The key is under the mat.\n\nThe cat sleeps.", "utf-8")
+    for _ in range(2):
+        out, _err = run("search.py", str(notes), "Where", "is", "the", "key?")
+        assert "emulated answer to “Where is the key?”" in out
+        assert out.splitlines()[-1] == "notes.md: The key is under the mat."
+    with local.ai() as ai:
+        assert [instance.id for instance in ai.search().list()] == ["examples"]
+        assert [item.key for item in ai.search().get("examples").items.list()] == ["notes.md"]
 
 
 TASKS = {

@@ -214,6 +214,8 @@ class SearchInstanceConfig(TypedDict, total=False):
 # What is found
 
 _AS_LIST = BeforeValidator(lambda value: [] if value is None else value)
+_AS_TEXT = BeforeValidator(lambda value: "" if value is None else value)
+_AS_OBJECT = BeforeValidator(lambda value: {} if value is None else value)
 
 
 class SearchedItem(Fields):
@@ -236,9 +238,9 @@ class SearchChunk(Fields):
     """Such as `text`."""
     score: float | None = None
     """How well it fits, from 0 to 1."""
-    text: str | None = None
+    text: Annotated[str, _AS_TEXT] = ""
     """The text."""
-    item: SearchedItem | None = None
+    item: Annotated[SearchedItem, _AS_OBJECT] = Field(default_factory=SearchedItem)
     """The item that it is of."""
     scoring_details: dict[str, Any] | None = None
     """What the score is made of, such as `vector_score` and `keyword_rank`."""
@@ -360,13 +362,13 @@ class SearchItemChunk(Fields):
 
     id: str | None = None
     """The service's own id for it."""
-    text: str | None = None
+    text: Annotated[str, _AS_TEXT] = ""
     """The text."""
     start_byte: int | None = None
     """Where it begins in the item's text."""
     end_byte: int | None = None
     """Where it ends."""
-    item: SearchedItem | None = None
+    item: Annotated[SearchedItem, _AS_OBJECT] = Field(default_factory=SearchedItem)
     """The item that it is of."""
 
 
@@ -470,7 +472,7 @@ class AutoRAGText(Fields):
     """The service's own id for it."""
     type: str | None = None
     """Such as `text`."""
-    text: str | None = None
+    text: Annotated[str, _AS_TEXT] = ""
     """The text."""
 
 
