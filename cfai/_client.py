@@ -917,6 +917,7 @@ class Ai:
         """
         from cfai._resources.search import AiSearchNamespace
 
+        # UNCERTAIN: which namespace `env.AI.aiSearch()` means; here another can be named.
         return AiSearchNamespace(self._api, namespace)
 
     def autorag(self, name: str | None = None) -> AutoRAG:

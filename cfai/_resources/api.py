@@ -73,7 +73,7 @@ class AccountApi:
         request = build_request(self.config, operation)
         try:
             response = send(self._pool, request)
-            log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
+            _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
             if operation.map_error is None:
@@ -85,12 +85,18 @@ class AccountApi:
         request = build_request(self.config, operation)
         try:
             response = await asend(self._pool, request)
-            log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
+            _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
             if operation.map_error is None:
                 raise
             raise operation.map_error(error) from None
+
+
+def _log(request: ApiRequest, response: ApiResponse) -> None:
+    """Log an answer that is whole, or raw. A stream logs itself, at its end."""
+    if response.content is not None or request.wants_raw:
+        log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
 
 
 def build_path(*segments: str) -> str:

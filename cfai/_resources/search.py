@@ -219,6 +219,7 @@ class AiSearchInstance(_Searchable):
         return build_operation(self._path, read_as(SearchInstanceInfo))
 
     def _update(self, config: Any) -> Operation[SearchInstanceInfo]:
+        # UNCERTAIN: whether keys that are left out stay as they are; nothing is added to what the caller passes.
         return build_operation(self._path, read_as(SearchInstanceInfo), method="PUT", json=check_config(config))
 
     def _stats(self) -> Operation[SearchStats]:

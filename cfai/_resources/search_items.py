@@ -215,12 +215,11 @@ class AiSearchItem:
             part = target.with_name(f"{target.name}.part")
             try:
                 with part.open("wb") as file:
-                    for piece in stream:
-                        file.write(piece)
+                    size = sum(file.write(piece) for piece in stream)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-        return _describe_file(stream.headers, target.stat().st_size, path=target)
+        return _describe_file(stream.headers, size, path=target)
 
     async def adownload(
         self, *, to: str | os.PathLike[str] | None = None, overwrite: bool = False
@@ -231,15 +230,15 @@ class AiSearchItem:
         async with await self._api.acall(self._download(AsyncFileStream, wants_file=True)) as stream:
             find = partial(find_target, to, _get_media_type(stream.headers), overwrite=overwrite)
             target = await to_thread.run_sync(find)
-            part = target.with_name(f"{target.name}.part")
+            part, size = target.with_name(f"{target.name}.part"), 0
             try:
                 async with await anyio.open_file(part, "wb") as file:
                     async for piece in stream:
-                        await file.write(piece)
+                        size += await file.write(piece)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-        return _describe_file(stream.headers, target.stat().st_size, path=target)
+        return _describe_file(stream.headers, size, path=target)
 
     def chunks(self, *, limit: int = 20, offset: int = 0) -> Pages[SearchItemChunk]:
         """List its chunks from the `offset`th on, `limit` a page, from 1 to 100. Each page is fetched when come to."""

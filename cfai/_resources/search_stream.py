@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from cfai._json import as_sequence, is_mapping, loads
+from cfai._json import as_sequence, is_mapping, loads, to_compact_json
 from cfai._request import ApiRequest
 from cfai._response import ApiResponse, Decoder, parse_fields, split_at_end_mark, split_lone_events
 from cfai._streaming import AsyncStream, Stream, aopen_stream, open_stream
-from cfai.types import SearchChunk, SearchCompletion, TextOutput, Token
+from cfai.types import SearchChunk, SearchCompletion, SearchFailure, TextOutput, Token
+
+F = TypeVar("F", SearchChunk, SearchFailure)
 
 _UNREADABLE = object()
 
@@ -19,12 +21,13 @@ _UNREADABLE = object()
 class SearchDecoder(Decoder):
     """A decoder of tokens that keeps the chunks, which have an event of their own."""
 
-    __slots__ = ("chunks",)
+    __slots__ = ("chunks", "errors")
 
     def __init__(self, response: ApiResponse, request: ApiRequest) -> None:
         meta = response.meta
         super().__init__(request.model, meta.request_id, request.secrets, request.inputs, meta.status_code)
         self.chunks: list[SearchChunk] = []
+        self.errors: list[SearchFailure] = []
 
     @property
     def is_whole(self) -> bool:
@@ -40,14 +43,22 @@ class SearchDecoder(Decoder):
         event = _load(data)
         # An event of its own with a list, or an older one without a name: {"chunks": […]}. A whole answer has both.
         if fields.event == b"chunks" or (is_mapping(event) and "chunks" in event):
-            found = event["chunks"] if is_mapping(event) and "chunks" in event else event
-            self.chunks = [_build_chunk(each) for each in as_sequence(found) if is_mapping(each)]
-            return super().feed(block) if is_mapping(event) and "choices" in event else []
+            found: Mapping[str, Any] = event if is_mapping(event) else {"chunks": event}
+            self._keep(found.get("chunks"), found.get("errors"))
+            answer = {name: value for name, value in found.items() if name not in ("chunks", "errors")}
+            return super().feed(b"data: " + to_compact_json(answer).encode()) if "choices" in answer else []
+        if fields.event == b"errors":
+            self._keep(None, event)
         if fields.event not in (b"", b"message"):
             return []
         if event is _UNREADABLE and not split_at_end_mark(block)[1] and not split_lone_events(data):
             return []
         return super().feed(block)
+
+    def _keep(self, chunks: Any, errors: Any) -> None:
+        self.chunks += [_build(SearchChunk, each) for each in as_sequence(chunks) if is_mapping(each)]
+        # UNCERTAIN: how a stream says that an instance failed; beside the chunks, or in an event of this name.
+        self.errors += [_build(SearchFailure, each) for each in as_sequence(errors) if is_mapping(each)]
 
 
 def _load(data: bytes) -> Any:
@@ -57,12 +68,12 @@ def _load(data: bytes) -> Any:
         return _UNREADABLE
 
 
-def _build_chunk(fields: Mapping[str, Any]) -> SearchChunk:
+def _build(kind: type[F], fields: Mapping[str, Any]) -> F:
     try:
-        return SearchChunk.model_validate(fields)
+        return kind.model_validate(fields)
     except ValidationError:
         # A shape that nobody has seen yet: better in full and unchecked than refused.
-        return SearchChunk.model_construct(**fields)
+        return kind.model_construct(**fields)
 
 
 class SearchStream(Stream[Token]):
@@ -86,9 +97,14 @@ class SearchStream(Stream[Token]):
         """The chunks that the answer is made from. They are there with the first token; AutoRAG streams none."""
         return self._search_decoder.chunks
 
+    @property
+    def errors(self) -> list[SearchFailure]:
+        """The instances of a namespace that failed, while the answer is made from others; empty if none is known."""
+        return self._search_decoder.errors
+
     def result(self) -> SearchCompletion:
         """Return the answer that the same call without streaming gives; reads the rest. Raises if the stream broke."""
-        return _add_chunks(super().result(), self.chunks)
+        return _add_chunks(super().result(), self._search_decoder)
 
 
 class AsyncSearchStream(AsyncStream[Token]):
@@ -104,9 +120,14 @@ class AsyncSearchStream(AsyncStream[Token]):
         """The chunks that the answer is made from. They are there with the first token; AutoRAG streams none."""
         return self._search_decoder.chunks
 
+    @property
+    def errors(self) -> list[SearchFailure]:
+        """The instances of a namespace that failed, while the answer is made from others; empty if none is known."""
+        return self._search_decoder.errors
+
     def result(self) -> SearchCompletion:
         """Return the answer that the same call without streaming gives. Raises if it was not read to its end."""
-        return _add_chunks(super().result(), self.chunks)
+        return _add_chunks(super().result(), self._search_decoder)
 
     async def aresult(self) -> SearchCompletion:
         """Return the answer that the same call without streaming gives; reads the rest. Raises if the stream broke."""
@@ -114,8 +135,10 @@ class AsyncSearchStream(AsyncStream[Token]):
         return self.result()
 
 
-def _add_chunks(answer: TextOutput, chunks: list[SearchChunk]) -> SearchCompletion:
-    completion = SearchCompletion.model_validate({**answer, "chunks": chunks})
+def _add_chunks(answer: TextOutput, decoder: SearchDecoder) -> SearchCompletion:
+    """Return an answer with what came beside its tokens."""
+    found = {"chunks": decoder.chunks, "errors": decoder.errors or None}
+    completion = SearchCompletion.model_validate({**answer, **found})
     completion._meta = answer.meta  # pyright: ignore[reportPrivateUsage]
     return completion
 

@@ -452,5 +452,51 @@ def test_the_default_namespace_stays_and_only_an_empty_one_is_deleted(local: Emu
         assert client.delete(f"{url}/other").status_code == 200
         assert client.get(f"{url}/other").status_code == 404
         assert client.get(f"{url}/default/instances?page=x").status_code == 400
+        assert client.get(f"{url}/default/instances?per_page=0").status_code == 400
         assert client.post(f"{url}/default/instances", json={"id": "Docs"}).status_code == 400
+        assert client.post(f"{url}/default/instances", json={"id": "d", "max_num_results": 51}).status_code == 400
+        assert client.post(f"{url}/default/instances", content=b"{").status_code == 400
         assert client.get(f"{url}/default/nothing").json()["errors"][0]["code"] == 7000
+
+
+def test_the_emulator_refuses_what_the_service_would(local: Emulator) -> None:
+    with local.ai() as ai:
+        item = ai.search().create({"id": "docs"}).items.upload("a.md", "x")
+    headers = {"authorization": f"Bearer {local.api_token}"}
+    url = f"{local.base_url}/accounts/{local.account_id}/ai-search/namespaces/default"
+    docs, options = f"{url}/instances/docs", {"ai_search_options": {"retrieval": {"max_num_results": 51}}}
+    file = {"file": ("a.md", b"x")}
+    rows: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", f"{docs}/search", {"json": {}}),
+        ("POST", f"{docs}/search", {"json": {"query": "x", **QUESTION}}),
+        ("POST", f"{docs}/search", {"json": {"query": ""}}),
+        ("POST", f"{docs}/search", {"json": {"query": 7}}),
+        ("POST", f"{docs}/search", {"json": {"query": "x", **options}}),
+        ("POST", f"{docs}/search", {"json": ["x"]}),
+        ("POST", f"{docs}/chat/completions", {"json": {"query": "x"}}),
+        ("POST", f"{url}/search", {"json": {"query": "x"}}),
+        ("POST", f"{url}/search", {"json": {"query": "x", "ai_search_options": {"instance_ids": [[]]}}}),
+        ("POST", f"{docs}/items", {"json": {}}),
+        ("POST", f"{docs}/items", {"files": {"other": ("a.md", b"x")}}),
+        ("POST", f"{docs}/items", {"files": file, "data": {"metadata": "[1]"}}),
+        ("POST", f"{docs}/items", {"files": file, "data": {"metadata": "{"}}),
+        ("POST", f"{docs}/items", {"files": {"file": ("x" * 129, b"x")}}),
+        ("GET", f"{docs}/items/{item.id}/chunks?limit=101", {}),
+        ("GET", f"{docs}/items/{item.id}/chunks?offset=-1", {}),
+        ("GET", f"{docs}/items/{item.id}/logs?cursor=x", {}),
+        ("GET", f"{docs}/items?sort_by=key", {}),
+        ("PATCH", f"{docs}/items/{item.id}", {"json": {"next_action": "DELETE"}}),
+        ("PUT", docs, {"json": {"score_threshold": 2}}),
+    ]
+    with httpx.Client(headers=headers) as client:
+        for method, address, request in rows:
+            with row((method, address, request)):
+                response = client.request(method, address, **request)
+                assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 7001)
+        assert (
+            client.post(f"{docs}/search", json={"query": "x"} | options | {"ai_search_options": None}).status_code
+            == 200
+        )
+        nulls = {"retrieval": {"match_threshold": None, "max_num_results": None, "filters": None}}
+        assert client.post(f"{docs}/search", json={"query": "x", "ai_search_options": nulls}).status_code == 200
+        assert client.delete(f"{docs}/items").status_code == 405

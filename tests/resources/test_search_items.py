@@ -21,6 +21,7 @@ from cfai import (
     BadRequestError,
     ConfigurationError,
     InputError,
+    Retry,
     StreamTruncatedError,
 )
 from cfai.local import Emulator
@@ -91,7 +92,7 @@ def test_an_upload_is_read_from_disk_while_it_is_sent_and_again_for_a_retry(
 ) -> None:
     path = tmp_path / "large.txt"
     path.write_bytes(b"x" * 300_000 + b"\n\n" + b"the end of it")
-    with local.ai(max_retries=1) as ai:
+    with local.ai(max_retries=Retry(max_retries=1, base=0)) as ai:
         docs = ai.search().create({"id": "docs"})
         local.script(["rate-limited", "ok"])
         info = invoke(docs.items, "upload", "large.txt", path, wait_for_completion=True)
@@ -143,7 +144,7 @@ def test_polling_ends_with_the_last_that_was_heard(remote: AiSearchInstance, inv
         (["queued", "running", "error"], 30.0, "error"),
         (["running", "skipped"], 30.0, "skipped"),
         ([None], 30.0, None),
-        (["running"] * 1000, 0.02, "running"),
+        (["running"] * 1000, 0.2, "running"),
         (["running"] * 1000, 0.0005, "queued"),
     ]
     for statuses, timeout, last in rows:

@@ -142,6 +142,30 @@ def test_an_answer_that_came_whole_is_a_stream_as_well(docs: AiSearchInstance, r
 
 
 @respx.mock
+def test_instances_that_failed_are_named_in_a_stream(docs: AiSearchInstance, read: ReadStream) -> None:
+    failures = [{"instance_id": "gone", "message": "not found"}]
+    whole = {"choices": [{"message": {"role": "assistant", "content": "x"}}], "chunks": CHUNKS, "errors": failures}
+    rows = {
+        "beside the chunks": f"event: chunks\ndata: {json.dumps({'chunks': CHUNKS, 'errors': failures})}\n\n",
+        "beside the chunks, unnamed": f"data: {json.dumps({'chunks': CHUNKS, 'errors': failures})}\n\n",
+        "in an event of their own": CHUNKS_EVENT + f"event: errors\ndata: {json.dumps(failures)}\n\n",
+    }
+    for name, text in rows.items():
+        answer_with(text + event("x") + DONE)
+        with row(name):
+            came = read(docs, "chat_completions", PARAMS)
+            assert [error.instance_id for error in came.stream.errors] == ["gone"]
+            assert came.result.errors == came.stream.errors
+            assert (came.result.text, len(came.result.chunks)) == ("x", 1)
+    answer_with(json.dumps(whole), "application/json")
+    came = read(docs, "chat_completions", PARAMS)
+    assert (came.tokens, came.result.errors[0].message) == (["x"], "not found")
+    answer_with(CHUNKS_EVENT + event("x") + DONE)
+    came = read(docs, "chat_completions", PARAMS)
+    assert (came.stream.errors, came.result.errors) == ([], None)
+
+
+@respx.mock
 def test_chunks_of_a_shape_that_is_new_are_kept(docs: AiSearchInstance, read: ReadStream) -> None:
     chunks = [{"id": 7, "item": "a.md"}, "no object", {"id": "c2", "new": 1}]
     answer_with(f"event: chunks\ndata: {json.dumps(chunks)}\n\n" + event("x") + DONE)
@@ -160,8 +184,9 @@ def test_a_stream_is_not_in_the_usage_and_in_the_log_by_its_request(
     came = read(ai.search().get("docs"), "chat_completions", PARAMS)
     assert ai.usage.calls == 0
     assert "of POST api.cloudflare.com/client/v4/accounts/" in repr(came.stream)
-    assert all(line.startswith("POST api.cloudflare.com") for line in caplog.messages if "status=200" in line)
-    assert "status=200" in caplog.text
+    [line] = caplog.messages
+    assert line.startswith("POST api.cloudflare.com")
+    assert "/docs/chat/completions status=200" in line
 
 
 @respx.mock

@@ -172,7 +172,7 @@ class Search:
         instances = self._get_namespace(name)["instances"]
         query, options = _read_search(request)
         ids = as_sequence(options.get("instance_ids"))
-        if not 1 <= len(ids) <= 10:
+        if not 1 <= len(ids) <= 10 or not all(isinstance(id, str) for id in ids):
             raise _refuse("ai_search_options.instance_ids: must name 1 to 10 instances")
         known = [instances[id] for id in ids if id in instances]
         for instance in known:
@@ -247,12 +247,12 @@ def _answer_items(request: ResourceRequest, instance: dict[str, Any], path: list
             headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(item['info']['key'], safe='')}"}
             return ResourceReply(content=item["content"], content_type=item["content_type"], headers=headers)
         case ("GET", "chunks"):
-            limit, offset = _read_limit(request, 20), int(request.query.get("offset", 0))
+            limit, offset = _read_number(request, "limit", 20, 1, 100), _read_number(request, "offset", 0, 0)
             rows = item["chunks"][offset:][:limit]
             info = {"count": len(rows), "total": len(item["chunks"]), "limit": limit, "offset": offset}
             return _reply(rows, info)
         case ("GET", "logs"):
-            limit, start = _read_limit(request, 50), int(request.query.get("cursor", 0))
+            limit, start = _read_number(request, "limit", 50, 1, 100), _read_number(request, "cursor", 0, 0)
             rows = item["logs"][start:][:limit]
             is_cut = start + limit < len(item["logs"])
             cursor = str(start + limit) if is_cut else None
@@ -283,12 +283,12 @@ def _upload(request: ResourceRequest, instance: dict[str, Any]) -> ResourceReply
     file = parts.get("file")
     if file is None or not file.filename or len(file.filename) > 128:
         raise _refuse("file: must be a file whose name has 1 to 128 characters")
-    metadata: Any = None
-    if "metadata" in parts:
-        try:
-            metadata = json.loads(parts["metadata"].content)
-        except ValueError:
-            raise _refuse("metadata: must be JSON") from None
+    try:
+        metadata: Any = json.loads(parts["metadata"].content) if "metadata" in parts else {}
+    except ValueError:
+        metadata = None
+    if not isinstance(metadata, dict):
+        raise _refuse("metadata: must be a JSON object")
     items: dict[str, Any] = instance["items"]
     # A file of the same name takes the other's place.
     same = next((id for id, item in items.items() if item["info"]["key"] == file.filename), None)
@@ -305,7 +305,7 @@ def _upload(request: ResourceRequest, instance: dict[str, Any]) -> ResourceReply
         "source_id": "builtin",
         "created_at": _format_time(request.now),
         "last_seen_at": _format_time(request.now),
-        "metadata": metadata or {},
+        "metadata": metadata,
     }
     items[id] = {"info": info, "content": file.content, "content_type": file.media_type, "chunks": [], "logs": []}
     waits = "wait_for_completion" in parts and parts["wait_for_completion"].content == b"true"
@@ -421,9 +421,10 @@ def _search(
 ) -> dict[str, Any]:
     """Return the chunks that share words with a question, those first that share most."""
     retrieval, found = as_object(options.get("retrieval")), list[dict[str, Any]]()
-    limit = retrieval.get("max_num_results", 10)
+    limit = retrieval.get("max_num_results") or 10
     for instance in instances:
-        threshold = retrieval.get("match_threshold", instance["info"].get("score_threshold", 0.4))
+        thresholds = (retrieval.get("match_threshold"), instance["info"].get("score_threshold"), 0.4)
+        threshold = next(each for each in thresholds if each is not None)
         for item in instance["items"].values():
             if not _fits(as_object(retrieval.get("filters")), _get_attributes(item["info"])):
                 continue
@@ -471,7 +472,7 @@ def _convert_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
         raise _refuse("filters: the emulator knows no or")
     comparisons = as_sequence(filters.get("filters")) if filters.get("type") == "and" else [filters]
     converted: dict[str, Any] = {}
-    for each in comparisons:
+    for each in map(as_object, comparisons):
         converted.setdefault(str(each.get("key")), {})[f"${each.get('type')}"] = each.get("value")
     return converted
 
@@ -537,11 +538,11 @@ def _read_body(request: ResourceRequest, method: str) -> dict[str, Any]:
     return body  # pyright: ignore[reportUnknownVariableType]
 
 
-def _read_limit(request: ResourceRequest, default: int) -> int:
-    limit = int(request.query.get("limit", default))
-    if not 1 <= limit <= 100:
-        raise _refuse("limit: must be from 1 to 100")
-    return limit
+def _read_number(request: ResourceRequest, name: str, default: int, least: int, most: int = 10**9) -> int:
+    text = request.query.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not least <= int(text[:20]) <= most:
+        raise _refuse(f"{name}: must be from {least} to {most}")
+    return int(text)
 
 
 def _check_options(options: Mapping[str, Any]) -> None:
@@ -573,10 +574,7 @@ def _reply(result: Any, result_info: Mapping[str, Any] | None = None) -> Resourc
 
 
 def _reply_page(request: ResourceRequest, rows: Iterable[Any]) -> ResourceReply:
-    try:
-        page, per_page = (int(request.query.get(name, default)) for name, default in (("page", 1), ("per_page", 20)))
-    except ValueError:
-        raise _refuse("page and per_page must be integers") from None
+    page, per_page = _read_number(request, "page", 1, 1), _read_number(request, "per_page", 20, 1, 100)
     everything = [*rows]
     result = everything[(page - 1) * per_page :][:per_page]
     info = {"count": len(result), "page": page, "per_page": per_page, "total_count": len(everything)}
