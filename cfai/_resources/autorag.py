@@ -36,6 +36,7 @@ class AutoRAG:
 
     def list(self) -> Pages[AutoRAGInfo]:
         """List all of the account. Each page is fetched when it is come to. It needs no name."""
+        # UNCERTAIN: the form of this list, which no reference has; all of its fields may be missing.
         return list_pages(self._api, _PATH, AutoRAGInfo, {}, _map_list_error)
 
     def alist(self) -> AsyncPages[AutoRAGInfo]:

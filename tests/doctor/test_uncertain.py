@@ -17,6 +17,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "which one of several is read": ("two limits",),
     "no page of Cloudflare shows them": ("moondream",),
     "a bad picture": ("bad picture",),
+    "the form of this list, which no reference has": ("AutoRAG",),
     "`tasks/search`": ("tasks",),
     "`authors/search`": ("authors",),
     "may tell it only if asked to": ("stream, v1",),

@@ -312,6 +312,8 @@ def test_a_result_stays_usable_whatever_is_missing_null_or_new(remote: Ai, invok
         (docs, "search", ({"query": "x"},), {"chunks": None, "search_query": None}, lambda it: it.chunks, []),
         (docs, "search", ({"query": "x"},), {"chunks": [{"id": None, "new": 1}]}, lambda it: it.chunks[0]["new"], 1),
         (docs, "search", ({"query": "x"},), {"chunks": [CHUNK]}, lambda it: it.chunks[0].item.timestamp, 1775925540000),
+        (docs, "search", ({"query": "x"},), {"chunks": [{"item": None}]}, lambda it: it.chunks[0].item.key, None),
+        (docs, "search", ({"query": "x"},), {"chunks": [{"text": None}]}, lambda it: it.chunks[0].text, ""),
         (docs, "search", ({"query": "x"},), {"query_kind": "image"}, lambda it: it.query_kind, "image"),
         (docs, "stats", (), {}, lambda it: it.completed, None),
         (docs, "stats", (), {"engine": {"r2": {}}, "degraded": True}, lambda it: it["degraded"], True),

@@ -56,6 +56,13 @@ def read_form(request: httpx.Request) -> dict[str, tuple[str | None, str, bytes]
     }
 
 
+class _Pipe:
+    """A stream that can be read only once."""
+
+    def __init__(self, content: bytes) -> None:
+        self.read = io.BytesIO(content).read
+
+
 @respx.mock
 def test_an_upload_is_a_form_with_a_file_and_its_options(
     remote: AiSearchInstance, invoke: Invoke, tmp_path: Path
@@ -71,6 +78,7 @@ def test_an_upload_is_a_form_with_a_file_and_its_options(
             (io.BytesIO(TEXT.encode()), TEXT.encode()),
             (opened, TEXT.encode()[4:]),
             ("naïve", "naïve".encode()),
+            (_Pipe(TEXT.encode()), TEXT.encode()),
         ]
         for content, expected in rows:
             route = respx.post(ITEMS).respond(json={"success": True, "result": {"id": "i", "key": "usa.md"}})
