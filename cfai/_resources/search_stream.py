@@ -35,7 +35,7 @@ class SearchDecoder(Decoder):
         return self.done
 
     def feed(self, block: bytes) -> list[Token]:
-        """Decode one block: chunks, or what `Decoder` does. No JSON is passed over, as by Cloudflare's own clients."""
+        """Decode one block: chunks, or what `Decoder` does. Skip what is no JSON, as Cloudflare's own clients do."""
         fields = parse_fields(block)
         if fields.data is None or fields.event == b"error":
             return super().feed(block)
