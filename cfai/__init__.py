@@ -13,11 +13,17 @@ if TYPE_CHECKING:
         AiGatewayInternalError,
         AiGatewayLogNotFound,
         AiInternalError,
+        AiSearchInternalError,
+        AiSearchNotFoundError,
         APIConnectionError,
         APIResponseValidationError,
         APIStatusError,
         APITimeoutError,
         AuthenticationError,
+        AutoRAGInternalError,
+        AutoRAGNameNotSetError,
+        AutoRAGNotFoundError,
+        AutoRAGUnauthorizedError,
         BadRequestError,
         BatchTimeoutError,
         CapacityError,
@@ -43,8 +49,13 @@ if TYPE_CHECKING:
     )
     from cfai._limits import CheckResult, FittedMessages, fit_messages, truncate
     from cfai._request import GatewayCost, GatewayOptions, GatewayRetries, UniversalGatewayOptions
+    from cfai._resources.autorag import AutoRAG
     from cfai._resources.batches import AsyncBatch, Batch
     from cfai._resources.gateway import AiGateway
+    from cfai._resources.search import AiSearchInstance, AiSearchNamespace
+    from cfai._resources.search_items import AiSearchItem, AiSearchItems
+    from cfai._resources.search_jobs import AiSearchJob, AiSearchJobs
+    from cfai._resources.search_stream import AsyncSearchStream, SearchStream
     from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
     from cfai._usage import ClientUsage, ModelUsage
     from cfai._warnings import (
@@ -72,15 +83,29 @@ __all__ = [
     "AiGatewayInternalError",
     "AiGatewayLogNotFound",
     "AiInternalError",
+    "AiSearchInstance",
+    "AiSearchInternalError",
+    "AiSearchItem",
+    "AiSearchItems",
+    "AiSearchJob",
+    "AiSearchJobs",
+    "AiSearchNamespace",
+    "AiSearchNotFoundError",
     "AsyncAudioStream",
     "AsyncBatch",
     "AsyncChatStream",
     "AsyncJob",
+    "AsyncSearchStream",
     "AsyncStream",
     "AsyncStructuredStream",
     "AsyncToolsStream",
     "AudioStream",
     "AuthenticationError",
+    "AutoRAG",
+    "AutoRAGInternalError",
+    "AutoRAGNameNotSetError",
+    "AutoRAGNotFoundError",
+    "AutoRAGUnauthorizedError",
     "BadRequestError",
     "Batch",
     "BatchItem",
@@ -119,6 +144,7 @@ __all__ = [
     "RetiredModelWarning",
     "Retry",
     "Row",
+    "SearchStream",
     "SequenceLengthError",
     "Stream",
     "StreamError",
@@ -152,6 +178,11 @@ __getattr__, __dir__ = lazy_exports(
         "_resources.batches": ("AsyncBatch", "Batch"),
         "_request": ("GatewayCost", "GatewayOptions", "GatewayRetries", "UniversalGatewayOptions"),
         "_resources.gateway": ("AiGateway",),
+        "_resources.autorag": ("AutoRAG",),
+        "_resources.search": ("AiSearchInstance", "AiSearchNamespace"),
+        "_resources.search_items": ("AiSearchItem", "AiSearchItems"),
+        "_resources.search_jobs": ("AiSearchJob", "AiSearchJobs"),
+        "_resources.search_stream": ("AsyncSearchStream", "SearchStream"),
         "_streaming": ("AsyncAudioStream", "AsyncStream", "AudioStream", "Stream"),
         "_usage": ("ClientUsage", "ModelUsage"),
         "_warnings": (name for name in __all__ if name.endswith("Warning")),

@@ -87,16 +87,19 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from cfai._resources import AccountApi, AsyncPages, Pages
+    from cfai._resources.autorag import AutoRAG
     from cfai._resources.batches import AsyncBatch, Batch
     from cfai._resources.finetunes import Finetunes
     from cfai._resources.gateway import AiGateway
+    from cfai._resources.search import AiSearchNamespace
     from cfai.chat import Chat
     from cfai.local.faults import Faults
     from cfai.many import AsyncJob, Job
     from cfai.tools import AsyncToolsStream, ToolFunction, ToolsStream
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
-    AccountApi = AiGateway = AsyncBatch = AsyncJob = AsyncPages = Batch = Chat = Finetunes = Job = Pages = Iterable
+    AccountApi = AiGateway = AiSearchNamespace = AsyncBatch = AsyncJob = AsyncPages = Iterable
+    AutoRAG = Batch = Chat = Finetunes = Job = Pages = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -1109,6 +1112,27 @@ class Ai:
         from cfai._resources.gateway import AiGateway
 
         return AiGateway(self._api, id)
+
+    def search(self, namespace: str = "default") -> AiSearchNamespace:
+        """Return a namespace of AI Search, `env.AI.aiSearch()`: indexes of documents that are searched and asked.
+
+        ```python
+        instance = ai.search().get("my-docs")
+        print(instance.chat_completions({"messages": [{"role": "user", "content": "How do I …?"}]}))
+        ```
+
+        Nothing is sent. Every account has the namespace `default`. Raises `ConfigurationError` for what is no name.
+        """
+        from cfai._resources.search import AiSearchNamespace
+
+        # UNCERTAIN: which namespace `env.AI.aiSearch()` means; here another can be named.
+        return AiSearchNamespace(self._api, namespace)
+
+    def autorag(self, name: str | None = None) -> AutoRAG:
+        """Return an AutoRAG, as `env.AI.autorag()` does: the older name of what `search` gives. Nothing is sent."""
+        from cfai._resources.autorag import AutoRAG
+
+        return AutoRAG(self._api, name)
 
     @property
     def _api(self) -> AccountApi:

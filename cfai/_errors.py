@@ -3,6 +3,7 @@
 ```
 CfaiError
 ├── ConfigurationError                 what `Ai` or a call was given cannot work; nothing was sent   (also ValueError)
+│   └── AutoRAGNameNotSetError         `ai.autorag()` without a name was asked for more than its list
 ├── InputError                         the inputs cannot be sent, or not to this model; nothing was  (also TypeError)
 ├── LimitError                         the inputs are over a limit of the model                     (also ValueError)
 │   ├── SequenceLengthError            more output tokens are asked for than the model gives
@@ -14,13 +15,18 @@ CfaiError
 │   ├── BadRequestError                400, 405, 413, 422 and other 4xx: the request itself is wrong
 │   ├── AuthenticationError            401: the token is missing, wrong or expired
 │   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
+│   │   └── AutoRAGUnauthorizedError   401 or 403 of AutoRAG                               (also AuthenticationError)
 │   ├── NotFoundError                  404: no such model, or no such account
 │   │   └── AiGatewayLogNotFound       404: no such log of an AI Gateway
+│   │   ├── AiSearchNotFoundError      no such instance, item or job of AI Search
+│   │   └── AutoRAGNotFoundError       no such AutoRAG
 │   ├── RequestTimeoutError            408, 504, 524: gave up; it may have been billed          (also APITimeoutError)
 │   ├── RateLimitError                 429: too many requests in a minute
 │   │   ├── QuotaExceededError         the daily allocation, or the prepaid balance, is used up
 │   │   └── CapacityError              the model is busy
 │   └── AiInternalError                the fault is on the service's side
+│       ├── AiSearchInternalError      AI Search failed
+│       ├── AutoRAGInternalError       AutoRAG failed
 │       ├── InternalServerError        5xx
 │       ├── AiGatewayInternalError     5xx from the logs and addresses of an AI Gateway
 │       └── APIResponseValidationError a 2xx answer that cannot be read, or breaks off
@@ -137,6 +143,10 @@ class ConfigurationError(CfaiError, ValueError):
     """An option of `Ai`, or of a call, cannot work."""
 
     _user_message = _NOT_SET_UP
+
+
+class AutoRAGNameNotSetError(ConfigurationError):
+    """`ai.autorag()` was given no name, which all needs but its `list`."""
 
 
 class InputError(CfaiError, TypeError):
@@ -293,6 +303,22 @@ class NotFoundError(InferenceUpstreamError):
 class AiGatewayLogNotFound(NotFoundError):  # the binding's name
     """There is no such log of an AI Gateway: 404, mostly 7002. One may appear a moment after its answer."""
 
+
+class AiSearchNotFoundError(NotFoundError):
+    """AI Search has no such namespace, instance, item or job."""
+
+    _user_message = _NOT_SET_UP
+
+
+class AutoRAGNotFoundError(NotFoundError):
+    """There is no AutoRAG of this name."""
+
+    _user_message = _NOT_SET_UP
+
+
+class AutoRAGUnauthorizedError(PermissionDeniedError, AuthenticationError):
+    """The token may not use this AutoRAG: 401, or 403."""
+
     _user_message = _NOT_SET_UP
 
 
@@ -331,6 +357,14 @@ class AiInternalError(InferenceUpstreamError):
 
 class AiGatewayInternalError(AiInternalError):
     """The logs or the addresses of an AI Gateway could not be asked for: 5xx, or a 404 that is not the service's."""
+
+
+class AiSearchInternalError(AiInternalError):
+    """AI Search failed."""
+
+
+class AutoRAGInternalError(AiInternalError):
+    """AutoRAG failed, or what stands before it answered."""
 
 
 class InternalServerError(AiInternalError):

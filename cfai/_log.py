@@ -36,11 +36,19 @@ def show_log(level: str) -> None:
         logger.addHandler(handler)
 
 
-def log_call(meta: Meta, seconds: float, attempts: int, usage: Usage | None, error: Exception | None = None) -> None:
-    """Log a call that was answered, with the error that ended its stream, if one did."""
+def log_call(
+    meta: Meta,
+    seconds: float,
+    attempts: int,
+    usage: Usage | None,
+    error: Exception | None = None,
+    *,
+    label: str | None = None,
+) -> None:
+    """Log a call that was answered, with the error that ended its stream; `label` is what it shows, if no model."""
     tokens = None if usage is None else f"{usage.prompt_tokens}+{usage.completion_tokens}"
     ended = None if error is None else _describe_error(error)
-    _log(meta.model, meta.status_code, seconds, tokens, meta.neurons, attempts - 1, meta.request_id, ended)
+    _log(label or meta.model, meta.status_code, seconds, tokens, meta.neurons, attempts - 1, meta.request_id, ended)
 
 
 def log_operation(label: str, meta: Meta, seconds: float, attempts: int) -> None:
@@ -49,10 +57,10 @@ def log_operation(label: str, meta: Meta, seconds: float, attempts: int) -> None
         _log(label, meta.status_code, seconds, None, None, attempts - 1, meta.request_id, None)
 
 
-def log_dropped(meta: Meta, seconds: float, attempts: int) -> None:
+def log_dropped(meta: Meta, seconds: float, attempts: int, *, label: str) -> None:
     """Log a call whose stream nobody held any more before its end, if calls are logged."""
     if logger.isEnabledFor(logging.INFO):
-        log_call(meta, seconds, attempts, None, StreamTruncatedError(""))
+        log_call(meta, seconds, attempts, None, StreamTruncatedError(""), label=label)
 
 
 def log_failure(label: str, seconds: float, attempts: int, error: BaseException) -> None:

@@ -126,6 +126,8 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
     others |= {"documents.py", "finetune.py"}
     others = {"chat.py", "cost.py", "fastapi_sse.py", "gateway.py", "many.py"}
     others |= {"stream.py", "stream_async.py", "structured.py"}
+    others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "search.py", "stream.py", "stream_async.py"}
+    others |= {"structured.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -216,6 +218,18 @@ def test_a_fine_tune_is_uploaded_once_and_run(local: Emulator, run: Run, tmp_pat
         assert run("finetune.py", str(tmp_path), "tickets")[0].startswith("This is an emulated answer")
         assert len(local.requests) - before == requests
     assert local.requests[-1].inputs["lora"] == "tickets"
+
+
+def test_a_document_is_searched_and_its_instance_made_once(local: Emulator, run: Run, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("The key is under the mat.\n\nThe cat sleeps.", "utf-8")
+    for _ in range(2):
+        out, _err = run("search.py", str(notes), "Where", "is", "the", "key?")
+        assert "emulated answer to “Where is the key?”" in out
+        assert out.splitlines()[-1] == "notes.md: The key is under the mat."
+    with local.ai() as ai:
+        assert [instance.id for instance in ai.search().list()] == ["examples"]
+        assert [item.key for item in ai.search().get("examples").items.list()] == ["notes.md"]
 
 
 TASKS = {

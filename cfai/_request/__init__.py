@@ -1,7 +1,7 @@
 """Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
 from cfai._request.media import encode_media, has_media
-from cfai._request.media_source import Medium, is_medium, open_medium, walk
+from cfai._request.media_source import Medium, StreamedFile, is_medium, open_medium, walk
 from cfai._request.message_parts import encode_image, encode_messages
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
@@ -36,6 +36,7 @@ __all__ = [
     "Medium",
     "PreparedCall",
     "RunOptions",
+    "StreamedFile",
     "UniversalGatewayOptions",
     "aprepare",
     "encode_image",

@@ -70,10 +70,15 @@ class ApiRequest:
     """True if a spoken answer is to be read while it comes. The service is not told: it is how the body is read."""
     wants_raw: bool = False
     """True if the caller takes any status for an answer."""
+    wants_file: bool = False
+    """True if a body of any type is to be read while it comes, as that of a download."""
     reject_if_busy: bool = False
     """True to raise at once when the model is busy (3040)."""
     body_secrets: tuple[str, ...] = field(default=(), repr=False)
     """The credentials that stand in its body."""
+
+    thoughts_limit: float | None = None
+    """Tokens at which an answer is cut whose text begins with thoughts; `None` if it begins with none."""
     started: float | None = None
     """When the call began, in seconds of `time.monotonic`, if this may be not its first request."""
 
@@ -104,8 +109,6 @@ class PreparedCall(ApiRequest):
     options: RunOptions
     warnings: tuple[tuple[str, type[Warning]], ...] = ()
     """The warnings for the caller, each with its category."""
-    thoughts_limit: float | None = None
-    """Tokens at which an answer is cut whose text begins with thoughts; `None` if it begins with none."""
     is_unstreamed_retry: bool = False
     """True if a whole answer is to be given as a stream: the model would not stream, and was asked again without."""
 

@@ -16,10 +16,17 @@ from pydantic_core import from_json
 from cfai._config import NOT_GIVEN, ClientConfig
 from cfai._credentials import describe
 from cfai._errors import APIResponseValidationError, ConfigurationError, InferenceUpstreamError, InputError
-from cfai._json import find_unsendable, is_mapping, to_builtins
+from cfai._json import as_sequence, find_unsendable, is_mapping, to_builtins
 from cfai._log import log_operation
 from cfai._request import ApiRequest
-from cfai._response import ApiResponse, body_reports_error, build_response_error, redact_headers, to_utf8, unwrap
+from cfai._response import (
+    ApiResponse,
+    body_reports_error,
+    build_response_error,
+    redact_headers,
+    to_utf8,
+    unwrap,
+)
 from cfai._transport import ClientPool, asend, send
 from cfai._version import __version__
 
@@ -54,6 +61,8 @@ class Operation(Generic[T]):
     """What makes the surface's own error of an answer's."""
     wants_stream: bool = False
     wants_raw: bool = False
+    wants_file: bool = False
+    """True if the body is read while it comes, whatever it is."""
 
 
 class AccountApi:
@@ -68,7 +77,7 @@ class AccountApi:
         request = build_request(self.config, operation)
         try:
             response = send(self._pool, request)
-            log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
+            _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
             if operation.map_error is None:
@@ -80,12 +89,18 @@ class AccountApi:
         request = build_request(self.config, operation)
         try:
             response = await asend(self._pool, request)
-            log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
+            _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
             if operation.map_error is None:
                 raise
             raise operation.map_error(error) from None
+
+
+def _log(request: ApiRequest, response: ApiResponse) -> None:
+    """Log an answer that is whole, or raw. A stream logs itself, at its end."""
+    if response.content is not None or request.wants_raw:
+        log_operation(request.label, response.meta, response.budget.elapsed(time.monotonic()), response.attempts)
 
 
 def build_path(*segments: str) -> str:
@@ -124,6 +139,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         body_secrets=operation.body_secrets,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
+        wants_file=operation.wants_file,
     )
 
 
@@ -224,12 +240,15 @@ def make_unreadable_error(problem: str, response: ApiResponse, request: ApiReque
 
 
 def rename(
-    error: InferenceUpstreamError, kinds: Mapping[int | None, type[InferenceUpstreamError]]
+    error: InferenceUpstreamError,
+    kinds: Mapping[int | None, type[InferenceUpstreamError]],
+    reasons: Mapping[int, str] | None = None,
 ) -> InferenceUpstreamError:
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
     The latter is also for a status of the former whose answer is none of the service's, such as a page of a proxy.
-    Others keep their class, which says more, and have the binding's name for them as their `name`.
+    Others keep their class, which says more, and have the binding's name for them as their `name`. `reasons` has by
+    status what the binding says where the service gives no reason.
     """
     status = error.status_code or 0
     is_json = is_mapping(error.body) and isinstance(error.body.get("errors"), list)
@@ -241,6 +260,8 @@ def rename(
         error.name = (kind if isinstance(error, kind) else other).__name__
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
+    if is_json and reasons and status in reasons and not _has_reason(error.body):
+        message = f"{kind.__name__}: {reasons[status]} (status {status}, request id {error.request_id})"
     return kind(
         message,
         name=kind.__name__,
@@ -252,3 +273,9 @@ def rename(
         body=error.body,
         headers=error.headers,
     )
+
+
+def _has_reason(body: Any) -> bool:
+    """Return True if the first of an envelope's errors has a message."""
+    first = as_sequence(body.get("errors"))[:1]
+    return bool(first and is_mapping(first[0]) and first[0].get("message"))

@@ -164,6 +164,8 @@ def build_broken_error(
 
 def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
     """Return True if the body of an answer is to be read while it comes. Some models call their events plain text."""
+    if request.wants_file:
+        return True
     if request.wants_raw:
         return request.wants_stream or request.wants_audio_stream
     if request.wants_audio_stream:  # but a web page, say, is to be looked at
@@ -174,7 +176,7 @@ def is_body_streamed(response: ApiResponse, request: ApiRequest) -> bool:
     return response.kind == "events" or (response.kind == "text" and request.wants_stream and not is_empty)
 
 
-def parse(response: ApiResponse, call: PreparedCall) -> AnyOutput:
+def parse(response: ApiResponse, call: ApiRequest) -> AnyOutput:
     """Return the output that a whole answer stands for. Raises what it reports, or `APIResponseValidationError`."""
     output = _parse_body(response, call)
     if isinstance(output, types.TextOutput):
@@ -218,7 +220,7 @@ def _read_picture(inputs: Mapping[str, Any]) -> Picture | None:
     return Picture(content, types.find_media_type(content) or "", *size) if size else None
 
 
-def count_priced_units(call: PreparedCall, output: AnyOutput | None = None) -> dict[str, float] | None:
+def count_priced_units(call: ApiRequest, output: AnyOutput | None = None) -> dict[str, float] | None:
     """Return how many units of its model's price a call took, if that is certain; `None` for those of tokens."""
     entry = models.catalogue().get(call.model)
     if entry is None:
@@ -264,7 +266,7 @@ def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
     raise _make_unreadable_error(problem, "call it without stream", response, call)
 
 
-def convert_to_events(response: ApiResponse, call: PreparedCall) -> tuple[bytes, AnyOutput | None]:
+def convert_to_events(response: ApiResponse, call: ApiRequest) -> tuple[bytes, AnyOutput | None]:
     """Return the events that a whole answer stands for, and the output of the same call without streaming, if any."""
     if response.kind != "json" and holds_events(response.content or b""):
         return response.content or b"", None
@@ -311,7 +313,7 @@ def build_stream_output(answer: Accumulator, meta: Meta) -> TextOutput:
     return _build_text_output(types.NativeText, body, answer, meta)
 
 
-def warn_if_cut(call: PreparedCall, answer: TextSummary | Accumulator) -> None:
+def warn_if_cut(call: ApiRequest, answer: TextSummary | Accumulator) -> None:
     """Warn of an answer that stopped at the service's default of `max_tokens`, or that reasoning left without text."""
     reason, usage = answer.finish_reason, answer.usage
     if reason not in (None, "length") or (reason is None and usage is None):
@@ -349,14 +351,14 @@ def _has_only_reasoning(answer: TextSummary | Accumulator, *, reasons: bool) -> 
     return (reasons or bool(reasoning)) and not text.strip() and not calls
 
 
-def _parse_body(response: ApiResponse, call: PreparedCall) -> AnyOutput:
+def _parse_body(response: ApiResponse, call: ApiRequest) -> AnyOutput:
     output = _read_body(response, call)
     if isinstance(output, InferenceUpstreamError):
         raise output  # not sooner: a body may repeat the token, and a traceback shows the variables of its frames
     return output
 
 
-def _read_body(response: ApiResponse, call: PreparedCall) -> AnyOutput | InferenceUpstreamError:
+def _read_body(response: ApiResponse, call: ApiRequest) -> AnyOutput | InferenceUpstreamError:
     """Return the output that a whole answer stands for, or the error."""
     content, content_type, meta = response.content or b"", response.headers.get("content-type", ""), response.meta
     is_compressed = "content-encoding" in response.headers

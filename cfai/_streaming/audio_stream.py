@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from cfai import types
 from cfai._errors import APIResponseValidationError, InferenceUpstreamError, StreamError, StreamTruncatedError
-from cfai._request import PreparedCall
+from cfai._request import ApiRequest
 from cfai._response import Accumulator, ApiResponse, count_priced_units, parse
 from cfai._streaming.stream import AsyncReading, SyncReading
 from cfai._transport import BackgroundReader
@@ -26,7 +26,7 @@ _TEXT_START = rb"""(?i)\s*(?:\{\s*["}]|<!doctype html|<html)"""
 """JSON or a web page, which some send as `audio/mpeg`."""
 
 
-class _ChunkSplitter:
+class ChunkSplitter:
     """A splitter that splits nothing: every chunk is a block."""
 
     is_between_events = True
@@ -41,7 +41,7 @@ class _ChunkSplitter:
 class _ChunkDecoder:
     """A decoder of blocks to themselves. The end of the body is that of the answer."""
 
-    def __init__(self, response: ApiResponse, call: PreparedCall) -> None:
+    def __init__(self, response: ApiResponse, call: ApiRequest) -> None:
         self.accumulator = Accumulator()
         self.chunks: list[bytes] = []
         self.done = False
@@ -116,7 +116,7 @@ class _AudioState:
         """Return how much has come, for a notebook."""
         return f"{len(self.content):,} bytes of sound", ""
 
-    def _convert(self, response: ApiResponse, call: PreparedCall) -> tuple[bytes, Any]:
+    def _convert(self, response: ApiResponse, call: ApiRequest) -> tuple[bytes, Any]:
         output = _parse_sound(response, call)
         return output.content, output
 
@@ -126,7 +126,7 @@ class _AudioState:
         return output
 
 
-def _parse_sound(response: ApiResponse, call: PreparedCall) -> types.Binary:
+def _parse_sound(response: ApiResponse, call: ApiRequest) -> types.Binary:
     """Return the sound of an answer that came whole. Raises if it is something else."""
     output = parse(response, call)
     if isinstance(output, types.Binary):
@@ -227,14 +227,14 @@ class AsyncAudioStream(_AudioState, AsyncReading[bytes]):
         return target
 
 
-def open_audio_stream(response: ApiResponse, call: PreparedCall) -> AudioStream:
+def open_audio_stream(response: ApiResponse, call: ApiRequest) -> AudioStream:
     """Return the stream of a spoken answer: one that is read while it comes, or one that came whole."""
     response.meta.units = count_priced_units(call)
-    return AudioStream(response, call, response.http.iter_bytes(), _ChunkDecoder(response, call), _ChunkSplitter())
+    return AudioStream(response, call, response.http.iter_bytes(), _ChunkDecoder(response, call), ChunkSplitter())
 
 
-def aopen_audio_stream(response: ApiResponse, call: PreparedCall) -> AsyncAudioStream:
+def aopen_audio_stream(response: ApiResponse, call: ApiRequest) -> AsyncAudioStream:
     """Return the stream of a spoken answer, as `open_audio_stream` does."""
     response.meta.units = count_priced_units(call)
     reader = BackgroundReader(response.http.aiter_bytes())
-    return AsyncAudioStream(response, call, reader, _ChunkDecoder(response, call), _ChunkSplitter())
+    return AsyncAudioStream(response, call, reader, _ChunkDecoder(response, call), ChunkSplitter())

@@ -28,7 +28,7 @@ from cfai._errors import (
     StreamTruncatedError,
 )
 from cfai._log import log_call, log_dropped, logger
-from cfai._request import PreparedCall
+from cfai._request import ApiRequest
 from cfai._response import (
     CUT_HINT,
     ApiResponse,
@@ -85,7 +85,7 @@ class _StreamState(Generic[T]):
     _result_hint = ".result()"
 
     def __init__(
-        self, response: ApiResponse, call: PreparedCall, body: Any, decoder: Any = None, splitter: Any = None
+        self, response: ApiResponse, call: ApiRequest, body: Any, decoder: Any = None, splitter: Any = None
     ) -> None:
         self._call = call
         self._response = response
@@ -140,7 +140,11 @@ class _StreamState(Generic[T]):
             self._response.pool.usage.answered.append(self._response.meta)
         if pooled_client is not None and self._http in pooled_client.open_responses:
             seconds, attempts = self._budget.elapsed(time.monotonic()), self._response.attempts
-            log = None if self._phase == "ended" else partial(log_dropped, self._response.meta, seconds, attempts)
+            log = (
+                None
+                if self._phase == "ended"
+                else partial(log_dropped, self._response.meta, seconds, attempts, label=self._call.label)
+            )
             pooled_client.abandon(self._http, log)
 
     def __getstate__(self) -> NoReturn:
@@ -152,7 +156,7 @@ class _StreamState(Generic[T]):
         """Say how far it is read, and how to read it: a stream shows nothing of its answer by itself."""
         if not hasattr(self, "_phase"):
             return f"<{type(self).__name__}>"  # in the traceback of its own constructor
-        return f"<{type(self).__name__} of {self._response.meta.model[:100]}, {self._describe_state()}>"
+        return f"<{type(self).__name__} of {self._call.label[:100]}, {self._describe_state()}>"
 
     def _describe_state(self) -> str:
         if self._phase != "ended":
@@ -176,7 +180,7 @@ class _StreamState(Generic[T]):
         self._read_as = way
         self._decoder = decoder or self._token_decoder
 
-    def _convert(self, response: ApiResponse, call: PreparedCall) -> tuple[bytes, Any]:
+    def _convert(self, response: ApiResponse, call: ApiRequest) -> tuple[bytes, Any]:
         """Return an answer that came whole as the bytes that are read, and its output if that is known."""
         return convert_to_events(response, call)
 
@@ -229,7 +233,7 @@ class _StreamState(Generic[T]):
             self._is_counted = True
             self._response.pool.usage.answered.append(meta)
         if logger.isEnabledFor(logging.INFO):
-            log_call(meta, seconds, self._response.attempts, usage, error)
+            log_call(meta, seconds, self._response.attempts, usage, error, label=self._call.label)
 
     def _warn_or_raise(self) -> None:
         """Raise what ended the reading, however often it is asked for. A warning may be an error: it comes first."""
@@ -676,7 +680,7 @@ class AsyncStream(AsyncReading[T], _TokenState[T]):
         return AsyncEventStream(self._anext, self.aclose, ping)
 
 
-def open_stream(response: ApiResponse, call: PreparedCall, kind: type[Stream[Token]] = Stream) -> Stream[Token]:
+def open_stream(response: ApiResponse, call: ApiRequest, kind: type[Stream[Token]] = Stream) -> Stream[Token]:
     """Return the stream of an answer: one that is read while it comes, or one that came whole."""
     http, has_encoding = response.http, "content-encoding" in response.headers
     # `iter_raw` gives the same chunks as `stream`, and adds a twentieth to what an event costs.
@@ -684,7 +688,7 @@ def open_stream(response: ApiResponse, call: PreparedCall, kind: type[Stream[Tok
 
 
 def aopen_stream(
-    response: ApiResponse, call: PreparedCall, kind: type[AsyncStream[Token]] = AsyncStream
+    response: ApiResponse, call: ApiRequest, kind: type[AsyncStream[Token]] = AsyncStream
 ) -> AsyncStream[Token]:
     """Return the stream of an answer, as `open_stream` does."""
     http, has_encoding = response.http, "content-encoding" in response.headers

@@ -16,7 +16,7 @@ from cfai.structured._misfit import find_misfit, make_error, was_cut
 from cfai.types import StructuredOutput, TextOutput, Token
 
 if TYPE_CHECKING:
-    from cfai._request import PreparedCall
+    from cfai._request import ApiRequest
 
 T = TypeVar("T")
 
@@ -177,7 +177,7 @@ class _AsyncPartials:
         return values[0]
 
 
-def _build_output(output_format: OutputFormat, call: PreparedCall, answer: TextOutput) -> StructuredOutput[Any]:
+def _build_output(output_format: OutputFormat, call: ApiRequest, answer: TextOutput) -> StructuredOutput[Any]:
     is_cut = was_cut(call.model, call.inputs, answer)
     try:
         return StructuredOutput.of(answer, output_format.read(answer.text, is_cut=is_cut))

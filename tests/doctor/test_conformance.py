@@ -100,6 +100,8 @@ SEEN = [
     ("stream, v1",
      "text/event-stream: usage that grows unasked, usage that grows if asked for; no native event among them; "
      "ends with data: [DONE]"),
+    ("AI Search", "1 rows under result; the first is created_at (str), description (NoneType), name (str)"),
+    ("AutoRAG", "0 rows under result; the first is NoneType"),
     ("gateway, audio", "declared as audio/mpeg, and it begins with fff360c4"),
     ("gateway's address", "behind the gateway it has nothing"),
     ("stream, native",

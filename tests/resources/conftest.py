@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import anyio
+import httpx
 import pytest
 
 from cfai import Ai
@@ -35,6 +36,11 @@ def invoke(request: pytest.FixtureRequest) -> Invoke:
         return anyio.run(main, backend=request.param)
 
     return invoke_sync if request.param == "sync" else invoke_async
+
+
+def list_requests(route: Any) -> list[httpx.Request]:
+    """Return the requests that a mocked route has had."""
+    return [call.request for call in route.calls]
 
 
 @pytest.fixture

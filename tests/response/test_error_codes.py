@@ -57,6 +57,14 @@ def test_every_row_of_the_table_is_what_a_caller_gets(callers: Callers, local: E
         assert re.search(ADVICE, str(error)), str(error)
 
 
+def test_inputs_that_a_newer_api_refuses_are_no_wrong_method() -> None:
+    body = {"success": False, "errors": [{"code": 7001, "message": "Input Validation Error: id is too long"}]}
+    refused, method = error_of(400, body, None), error_of(405, body, None)
+    assert (type(refused), refused.code, refused.name) == (BadRequestError, 7001, "BadRequest")
+    assert "another method" not in str(refused)
+    assert (method.name, "another method" in str(method)) == ("NoSuchMethod", True)
+
+
 def test_every_status_and_name_of_the_tables_has_advice() -> None:
     for status, spec in STATUSES.items():
         error = error_of(status, b"no", model=None)

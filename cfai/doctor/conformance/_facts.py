@@ -86,6 +86,8 @@ FACTS: tuple[Fact, ...] = (
     Fact("OpenAI list", lambda probe: _lists.ask_list(probe, "/v1/models", "data"), 0),
     Fact("fine-tunes", lambda probe: _lists.ask_list(probe, "/finetunes", "result"), 0),
     Fact("markdown", _documents.ask_markdown, 0),
+    Fact("AI Search", lambda probe: _lists.ask_list(probe, "/namespaces", "result", "ai-search"), 0),
+    Fact("AutoRAG", lambda probe: _lists.ask_list(probe, "/rags", "result", "autorag"), 0),
     Fact("gateway's host", _gateways.ask_gateway_envelope, needs_gateway=True),
     Fact("gateway, REST", lambda probe: _gateways.ask_gateway_envelope(probe, "api"), needs_gateway=True),
     Fact("gateway, audio", _gateways.ask_gateway_binary, 3, needs_gateway=True),

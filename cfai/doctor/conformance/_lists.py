@@ -27,9 +27,9 @@ def ask_schema(probe: Probe) -> Finding:
     return report_ok(f"has {join_words(list_keys(result))}; the output says contentType {kind}, format {format}")
 
 
-def ask_list(probe: Probe, path: str, place: str) -> Finding:
+def ask_list(probe: Probe, path: str, place: str, under: str = "ai") -> Finding:
     """Report whether there is a list at `path`, and the form of its entries."""
-    response = probe.ask("GET", path)
+    response = probe.ask("GET", path, under=under)
     if response.status in (400, 404, 405):
         return report_ok(f"there is no such list: {response.status_text}")
     rows = response.require_success().get(place)

@@ -59,12 +59,13 @@ class Probe:
         method: str,
         path: str,
         *,
+        under: str = "ai",
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> ProbeResponse:
-        """Send a plain request to a path under `/ai`, and return the answer."""
-        url = f"{self.account.base_url}/accounts/{quote(self.account.account_id, safe='')}/ai{path}"
+        """Send a plain request to a path under `/ai`, or another part of the account, and return the answer."""
+        url = f"{self.account.base_url}/accounts/{quote(self.account.account_id, safe='')}/{under}{path}"
         headers = {"authorization": f"Bearer {self.account.token.value}", **(headers or {})}
         return ProbeResponse(self._http.request(method, url, json=json, content=content, headers=headers))
 

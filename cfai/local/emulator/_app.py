@@ -108,7 +108,8 @@ class EmulatorApp(Application):
         self._config = config
         self._batches = Batches(self._run_batch_item)
         self._quotas = Quotas(config.allowance)
-        self._surfaces = {prefix: make() for prefix, make in SURFACES.items()}
+        made = {make: make() for make in SURFACES.values()}
+        self._surfaces = {prefix: made[make] for prefix, make in SURFACES.items()}
         self._gateways = GatewayCalls(cast(GatewayLogs, self._surfaces[GATEWAYS]))
         # Now, and not on the event loop of the server while a request is answered.
         read_all_media()

@@ -56,7 +56,7 @@ def _split_path(path: str) -> tuple[str, str]:
     if any(unquote(part) in (".", "..") for part in parts):
         raise ErrorResponse(7000)
     match parts:
-        case ["", "client", "v4", "accounts", account, "ai" | "ai-gateway", _, *_]:
+        case ["", "client", "v4", "accounts", account, "ai" | "ai-gateway" | "ai-search" | "autorag", _, *_]:
             parts[4] = ACCOUNT_PATH
         case ["", "v1", account, _, *_]:
             parts[2] = ACCOUNT_PATH

@@ -8,6 +8,7 @@ from cfai.local.resources._finetunes import Finetunes
 from cfai.local.resources._gateways import GatewayLogs
 from cfai.local.resources._markdown import Markdown
 from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, Surface
+from cfai.local.resources._search import Search
 
 GATEWAYS = ("ai-gateway", "gateways")
 
@@ -15,8 +16,10 @@ SURFACES: Mapping[tuple[str, ...], Callable[[], Surface]] = {
     ("ai", "finetunes"): Finetunes,
     ("ai", "tomarkdown"): Markdown,
     GATEWAYS: GatewayLogs,
+    ("ai-search",): Search,
+    ("autorag",): Search,
 }
-"""What makes a surface, by the beginning of its paths behind the account."""
+"""What makes a surface, by the beginning of its paths behind the account. One that has several is made once."""
 
 
 def find_surface(path: list[str]) -> tuple[str, ...] | None:

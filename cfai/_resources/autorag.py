@@ -1,0 +1,104 @@
+"""AutoRAG: the older name of AI Search, with the names that it had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cfai._credentials import describe
+from cfai._errors import (
+    AutoRAGInternalError,
+    AutoRAGNameNotSetError,
+    AutoRAGNotFoundError,
+    AutoRAGUnauthorizedError,
+    InferenceUpstreamError,
+    InputError,
+)
+from cfai._json import is_mapping
+from cfai._resources.api import AccountApi, Operation, build_path, read_as, rename
+from cfai._resources.pages import AsyncPages, Pages
+from cfai._resources.search_operations import Ranges, alist_pages, check_query, check_ranges, list_pages
+from cfai._resources.search_stream import aread_stream, read_stream
+from cfai._streaming import AsyncCall
+from cfai.types import AutoRAGInfo, AutoRAGParams, AutoRAGResults
+
+_RANGES: Ranges = {"max_num_results": (1, 50), "ranking_options.score_threshold": (0, 1)}
+_PATH = build_path("autorag", "rags")
+
+
+class AutoRAG:
+    """An AutoRAG: `ai.autorag(name)`. New code asks `ai.search()`, which is what it became."""
+
+    def __init__(self, api: AccountApi, name: str | None) -> None:
+        self._api = api
+        self.name = name
+        """Its name, or `None` for the list of all."""
+
+    def list(self) -> Pages[AutoRAGInfo]:
+        """List all of the account. Each page is fetched when it is come to. It needs no name."""
+        # UNCERTAIN: the form of this list, which no reference has; all of its fields may be missing.
+        return list_pages(self._api, _PATH, AutoRAGInfo, {}, _map_list_error)
+
+    def alist(self) -> AsyncPages[AutoRAGInfo]:
+        """List all of the account, for `async for`."""
+        return alist_pages(self._api, _PATH, AutoRAGInfo, {}, _map_list_error)
+
+    def search(self, params: AutoRAGParams | Mapping[str, Any]) -> AutoRAGResults:
+        """Return what fits a `query`.
+
+        Raises `AutoRAGNameNotSetError` and `InputError` before anything is sent, then `AutoRAGNotFoundError`,
+        `AutoRAGUnauthorizedError` and `AutoRAGInternalError`.
+        """
+        return self._api.call(self._build("search", params, read_as(AutoRAGResults)))
+
+    async def asearch(self, params: AutoRAGParams | Mapping[str, Any]) -> AutoRAGResults:
+        """Return what fits a `query`, awaited."""
+        return await self._api.acall(self._build("search", params, read_as(AutoRAGResults)))
+
+    def ai_search(self, params: AutoRAGParams | Mapping[str, Any]) -> Any:
+        """Answer a `query` from what fits: an `AutoRAGResults` with a `.response`, or with `"stream": True` a stream.
+
+        The `SearchStream` is of text alone: what was found is not in it. Raises as `search` does.
+        """
+        return self._api.call(self._ask(params, read_stream))
+
+    def aai_search(self, params: AutoRAGParams | Mapping[str, Any]) -> AsyncCall[Any]:
+        """Answer a `query` from what fits, awaited; a stream is an `AsyncSearchStream`."""
+        operation = self._ask(params, aread_stream)
+        return AsyncCall(self._api.acall(operation), wants_stream=operation.wants_stream)
+
+    def __repr__(self) -> str:
+        return f"<AutoRAG {self.name or 'without a name'}>"
+
+    def _ask(self, params: Any, read_stream: Any) -> Operation[Any]:
+        streams = is_mapping(params) and bool(params.get("stream"))
+        return self._build("ai-search", params, read_stream if streams else read_as(AutoRAGResults), streams=streams)
+
+    def _build(self, action: str, params: Any, read: Any, *, streams: bool = False) -> Operation[Any]:
+        if not self.name:
+            raise AutoRAGNameNotSetError("AutoRAG name not defined: pass it, as in ai.autorag('my-rag')")
+        if not is_mapping(params):
+            raise InputError(
+                f"the parameters must be a dict such as {{'query': 'How do I …?'}}, got {describe(params)}"
+            )
+        check_query(params)
+        check_ranges(params, _RANGES)
+        path = _PATH + build_path(self.name, action)
+        return Operation(method="POST", path=path, json=params, read=read, map_error=_map_error, wants_stream=streams)
+
+
+def _map_error(error: InferenceUpstreamError) -> Exception:
+    kinds = {
+        401: AutoRAGUnauthorizedError,
+        403: AutoRAGUnauthorizedError,  # over REST a bad token may show as this
+        404: AutoRAGNotFoundError,
+        None: AutoRAGInternalError,
+    }
+    return rename(error, kinds, {401: _NO_ACCESS, 403: _NO_ACCESS, 404: "AutoRAG not found"})
+
+
+def _map_list_error(error: InferenceUpstreamError) -> Exception:
+    return rename(error, {None: AutoRAGInternalError})
+
+
+_NO_ACCESS = "You don't have access to this AutoRAG"

@@ -1,0 +1,170 @@
+"""Operations of AI Search: the names of their errors, their pages, and what is refused before it is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from cfai._credentials import describe
+from cfai._errors import (
+    AiSearchInternalError,
+    AiSearchNotFoundError,
+    ConfigurationError,
+    InferenceUpstreamError,
+    InputError,
+)
+from cfai._json import as_sequence, is_mapping
+from cfai._request import ApiRequest
+from cfai._resources.api import AccountApi, Operation, read_result, rename, validate_list
+from cfai._resources.pages import AsyncPages, Page, Pages, find_next_page
+from cfai._response import ApiResponse
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+MapError = Callable[[InferenceUpstreamError], Exception]
+
+_PER_PAGE = 50
+_INSTANCE_ID = r"[a-z0-9_]+(?:-[a-z0-9_]+)*"
+_MAX_ID = 32
+_MAX_INSTANCES = 10
+
+Ranges = Mapping[str, tuple[float, float]]
+"""The least and the greatest value of numbers, by their places."""
+
+_OPTION_RANGES: Ranges = {
+    "retrieval.max_num_results": (1, 50),
+    "retrieval.match_threshold": (0, 1),
+    "retrieval.context_expansion": (0, 3),
+    "reranking.match_threshold": (0, 1),
+}
+CONFIG_RANGES: Ranges = {"max_num_results": (1, 50), "score_threshold": (0, 1)}
+
+
+def map_error(error: InferenceUpstreamError) -> Exception:
+    """Return an error under the name that the binding has for it."""
+    return rename(error, {404: AiSearchNotFoundError, None: AiSearchInternalError})
+
+
+def build_operation(path: str, read: Callable[[ApiResponse, ApiRequest], T], **request: Any) -> Operation[T]:
+    """Return an operation of AI Search. `request` are other fields of it."""
+    return Operation(path=path, read=read, map_error=map_error, **request)
+
+
+def list_pages(
+    api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
+) -> Pages[M]:
+    """Return the items of a list that has numbered pages; those of one page, if `filters` name one."""
+    return Pages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
+
+
+def alist_pages(
+    api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
+) -> AsyncPages[M]:
+    """Return the items of a list that has numbered pages, awaited; those of one page, if `filters` name one."""
+    return AsyncPages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
+
+
+def _build_page(
+    path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError, number: int
+) -> Operation[Page[M]]:
+    per_page = filters.get("per_page") or _PER_PAGE
+
+    def read(response: ApiResponse, request: ApiRequest) -> Page[M]:
+        items = validate_list(kind, read_result(response, request), response, request)
+        is_alone = filters.get("page") is not None
+        return Page(items, None if is_alone else find_next_page(number, len(items), per_page))
+
+    query = {**filters, "page": number, "per_page": per_page}
+    return Operation(path=path, query=query, read=read, map_error=map_error)
+
+
+# Checks
+
+
+def check_instance_id(value: Any) -> str:
+    """Return the id of an instance. Raises `ConfigurationError` for one that the service would refuse."""
+    if not isinstance(value, str) or len(value) > _MAX_ID or not re.fullmatch(_INSTANCE_ID, value):
+        must = (
+            f"an instance's id must have 1 to {_MAX_ID} small letters, digits and _, with single hyphens between them"
+        )
+        raise ConfigurationError(f"{must}, got {describe(value)}")
+    return value
+
+
+def check_search(params: Any, *, several: bool) -> Mapping[str, Any]:
+    """Return the parameters of a search, of `several` instances or of one. Raises `InputError` for what cannot work."""
+    _check_mapping(params, "{'query': 'How do I …?'}")
+    if (params.get("query") is None) == (params.get("messages") is None):
+        raise InputError("a search must have either `query` or `messages`: pass one of them")
+    if params.get("messages") is None:
+        check_query(params)
+    else:
+        _check_messages(params["messages"])
+    _check_options(params.get("ai_search_options"), several=several)
+    return params
+
+
+def check_chat(params: Any, *, several: bool) -> Mapping[str, Any]:
+    """Return the parameters of a chat completion. Raises `InputError` for what cannot work."""
+    _check_mapping(params, "{'messages': [{'role': 'user', 'content': 'How do I …?'}]}")
+    _check_messages(params.get("messages"))
+    _check_options(params.get("ai_search_options"), several=several)
+    return params
+
+
+def check_query(params: Mapping[str, Any]) -> None:
+    """Raise `InputError` for a query that is no text."""
+    query = params.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise InputError(f"`query` must be a text that is not empty, got {describe(query)}")
+
+
+def check_ranges(params: Mapping[str, Any], ranges: Ranges, place: str = "") -> None:
+    """Raise `InputError` for a number that is out of its range, or no number."""
+    for path, (least, most) in ranges.items():
+        *parents, name = path.split(".")
+        parent: Any = params
+        for each in parents:
+            parent = parent.get(each) if is_mapping(parent) else None
+        value = parent.get(name) if is_mapping(parent) else None
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+            raise InputError(f"`{place}{path}` must be a number from {least} to {most}, got {describe(value)}")
+
+
+def check_config(config: Any) -> Mapping[str, Any]:
+    """Return the configuration of an instance. Raises `InputError` for what cannot work."""
+    _check_mapping(config, "{'id': 'my-docs'}")
+    check_ranges(config, CONFIG_RANGES)
+    return config
+
+
+def _check_mapping(params: Any, example: str) -> None:
+    if not is_mapping(params):
+        raise InputError(f"the parameters must be a dict such as {example}, got {describe(params)}")
+
+
+def _check_messages(messages: Any) -> None:
+    questions = [each for each in as_sequence(messages) if is_mapping(each) and each.get("role") == "user"]
+    if not any(each.get("content") for each in questions):
+        raise InputError("`messages` must be a list with a message of the user that is not empty")
+
+
+def _check_options(options: Any, *, several: bool) -> None:
+    if options is not None and not is_mapping(options):
+        raise InputError(f"`ai_search_options` must be a dict, got {describe(options)}")
+    options = options or {}
+    check_ranges(options, _OPTION_RANGES, "ai_search_options.")
+    if several:
+        ids = as_sequence(options.get("instance_ids"))
+        if not 1 <= len(ids) <= _MAX_INSTANCES:
+            must = f"`ai_search_options.instance_ids` must name 1 to {_MAX_INSTANCES} instances"
+            raise InputError(f"{must}, got {len(ids)}")
+        for each in ids:
+            check_instance_id(each)
