@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         QuotaExceededError,
         RateLimitError,
+        RealtimeError,
         RequestTimeoutError,
         SequenceLengthError,
         StreamError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     )
     from cfai._limits import CheckResult, FittedMessages, fit_messages, truncate
     from cfai._request import GatewayOptions, GatewayRetries
+    from cfai._resources.realtime import RealtimeSession
     from cfai._streaming import AsyncAudioStream, AsyncStream, AudioStream, Stream
     from cfai._usage import ClientUsage, ModelUsage
     from cfai._warnings import (
@@ -100,6 +102,8 @@ __all__ = [
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",
+    "RealtimeError",
+    "RealtimeSession",
     "RequestTimeoutError",
     "RetiredModelWarning",
     "Retry",
@@ -134,6 +138,7 @@ __getattr__, __dir__ = lazy_exports(
         "_errors": (name for name in __all__ if name.endswith("Error")),
         "_limits": ("CheckResult", "FittedMessages", "fit_messages", "truncate"),
         "_request": ("GatewayOptions", "GatewayRetries"),
+        "_resources.realtime": ("RealtimeSession",),
         "_streaming": ("AsyncAudioStream", "AsyncStream", "AudioStream", "Stream"),
         "_usage": ("ClientUsage", "ModelUsage"),
         "_warnings": (name for name in __all__ if name.endswith("Warning")),

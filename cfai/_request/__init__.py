@@ -1,9 +1,16 @@
 """Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
 from cfai._request.media import encode_media, has_media
-from cfai._request.media_source import is_medium, walk
+from cfai._request.media_source import encode_samples, is_array, is_medium, walk
 from cfai._request.message_parts import encode_image, encode_messages
-from cfai._request.options import CREDENTIAL_HEADERS, GatewayOptions, GatewayRetries, RunOptions, parse_headers
+from cfai._request.options import (
+    CREDENTIAL_HEADERS,
+    GatewayOptions,
+    GatewayRetries,
+    RunOptions,
+    parse_gateway,
+    parse_headers,
+)
 from cfai._request.prepare import (
     ApiRequest,
     PreparedCall,
@@ -28,9 +35,12 @@ __all__ = [
     "encode_inputs",
     "encode_media",
     "encode_messages",
+    "encode_samples",
     "has_media",
     "inputs_to_builtins",
+    "is_array",
     "is_medium",
+    "parse_gateway",
     "parse_headers",
     "prepare",
     "prepare_unstreamed",

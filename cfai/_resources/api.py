@@ -44,6 +44,8 @@ class Operation(Generic[T]):
     """A body that is no JSON."""
     headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
     """Names in lower case. They beat all others."""
+    model: str = ""
+    """The model that it is about, for errors and the log."""
     read: Callable[[ApiResponse, ApiRequest], T]
     """What makes the result of an answer."""
     map_error: Callable[[InferenceUpstreamError], Exception] | None = None
@@ -117,6 +119,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         url=f"{url}?{query}" if query else url,
         headers={**headers, **operation.headers},
         body=body,
+        model=operation.model,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
     )

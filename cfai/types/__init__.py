@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cfai.types._models import *
     from cfai.types._moderation import *
     from cfai.types._output import *
+    from cfai.types._realtime import *
     from cfai.types._reranking import *
     from cfai.types._runner import *
     from cfai.types._shapes import *
@@ -78,6 +79,7 @@ __all__ = [
     "FunctionTool",
     "GuardInputs",
     "GuardMessage",
+    "HeardWord",
     "Image",
     "ImageClassificationInputs",
     "ImageDescription",
@@ -120,6 +122,8 @@ __all__ = [
     "PythonTool",
     "QueryInputs",
     "RankedContext",
+    "RealtimeEvent",
+    "RealtimeInputs",
     "ReasoningOptions",
     "Region",
     "Reranking",
@@ -141,7 +145,13 @@ __all__ = [
     "Runner",
     "ScoreQuestion",
     "Segment",
+    "SessionMetadata",
+    "SessionOpened",
     "SmartTurnInputs",
+    "SpeechAudio",
+    "SpeechFlushed",
+    "SpeechResults",
+    "SpeechStarted",
     "StableDiffusionInputs",
     "Step",
     "StreamOptions",
@@ -169,8 +179,11 @@ __all__ = [
     "Translation",
     "TranslationInputs",
     "TurnDetection",
+    "TurnInfo",
+    "TurnVerdict",
     "Usage",
     "UserMessage",
+    "UtteranceEnd",
     "Vectors",
     "VideoPart",
     "VideoUrl",
@@ -228,6 +241,20 @@ _MODULES = {
     "_models": {"ModelFilters", "ModelInfo", "ModelSchema", "ModelTask"},
     "_moderation": {"GuardInputs", "GuardMessage", "Moderation"},
     "_output": {"Output", "Result"},
+    "_realtime": {
+        "HeardWord",
+        "RealtimeEvent",
+        "RealtimeInputs",
+        "SessionMetadata",
+        "SessionOpened",
+        "SpeechAudio",
+        "SpeechFlushed",
+        "SpeechResults",
+        "SpeechStarted",
+        "TurnInfo",
+        "TurnVerdict",
+        "UtteranceEnd",
+    },
     "_reranking": {"RankedContext", "Reranking", "RerankingInputs"},
     "_runner": {"Runner"},
     "_speech_recognition": {"NovaInputs", "Segment", "Transcription", "WhisperInputs", "WhisperTurboInputs", "Word"},
