@@ -466,10 +466,10 @@ def _to_numpy(value: Any, place: str) -> Any:
 def encode_samples(array: Any, place: str) -> bytes:
     """Return an array of one channel, float32 or int16, as samples of 16 bits, the lower byte first."""
     samples = _to_numpy(array, place)
-    if samples.ndim != 1 or samples.dtype not in ("float32", "int16"):
+    if samples.ndim != 1 or samples.dtype.newbyteorder("=") not in ("float32", "int16"):
         got = f"{samples.dtype} of shape {samples.shape}"
         raise InputError(f"{place} must be a mono array (samples,) of float32 or int16, got {got}")
-    if samples.dtype == "float32":
+    if samples.dtype.kind == "f":
         # A little more than 1 is cut off, as everywhere; whole numbers in the place of fractions would be noise.
         if samples.size and not abs(samples).max() <= 2:
             raise InputError(f"{place} must have samples from -1 to 1, got larger ones or no numbers")

@@ -32,6 +32,8 @@ from cfai.models.schemas import get_schema
 
 if TYPE_CHECKING:
     from cfai._resources.websocket import WebSocket
+else:
+    WebSocket = Any  # so that hints resolve without wsproto
 
 _SENT_LATER = {"audio": "send_audio", "text": "speak"}
 """The inputs of `run` that a session is sent once it is open, and by what."""
@@ -168,12 +170,12 @@ class RealtimeSession:
             if not self._is_linear:
                 raise InputError("an array is sent as `linear16`: open the session with encoding='linear16'")
             await self._send_pieces(encode_samples(audio, "audio"))
+        elif isinstance(audio, os.PathLike) or hasattr(audio, "read"):
+            await self._send_file(audio)
         elif isinstance(audio, bytes | bytearray | memoryview) or hasattr(audio, "__bytes__"):
             content = bytes(cast("bytes", audio))
             start, size = self._find_samples(content)
             await self._send_pieces(content[start : start + size])
-        elif isinstance(audio, os.PathLike) or hasattr(audio, "read"):
-            await self._send_file(audio)
         elif isinstance(audio, AsyncIterable):
             async for piece in cast("AsyncIterable[Any]", audio):
                 await self.send_audio(piece)

@@ -35,6 +35,13 @@ NOT_ASKED: dict[str, str] = {
     "containers, rates": "how speech comes in each of its encodings",
     "the order of Qwen3 Embedding's vectors": "the order of the vectors of queries and documents in one call",
     "the schema of FLUX.1 has no `seed`": "whether FLUX.1 takes a `seed`",
+    "whether Aura knows `Close`": "how sessions of speech name some of their messages",
+    "the names `SpeechStarted`": "how sessions of speech name some of their messages",
+    "whether Nova 3 takes Deepgram's": "how sessions of speech name some of their messages",
+    "the messages beside the sound": "how sessions of speech name some of their messages",
+    "no page shows its messages": "how sessions of speech name some of their messages",
+    "the form of such messages": "how sessions of speech name some of their messages and report errors",
+    "how a message is refused": "how sessions of speech name some of their messages and report errors",
     "whether a size is ignored": "whether FLUX.1 takes a `seed` or a size",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""

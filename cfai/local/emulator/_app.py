@@ -159,6 +159,7 @@ class EmulatorApp(Application):
                 query = request.parameters
                 call = RoutedCall(REST, request, matched.model or "", query, query, matched.gateway)
                 fault = self._next_fault(call)
+                fault.check_applies_to_websocket()
                 opened = _build_failure(fault, REST) or await self._open_session(call, cleanup)
             except ErrorResponse as refusal:
                 body, headers = refusal.to_body(request.id), _build_retry_after_headers(fault)
@@ -167,7 +168,7 @@ class EmulatorApp(Application):
                 opened = Reply(400, "text/plain", f"{mistake}\n".encode())
             await asyncio.sleep(fault.delay)
             if fault.hang_up or fault.reset or fault.raw is not None:
-                return websocket.cut(fault.raw or b"", reset=fault.reset)
+                return await websocket.cut(fault.raw or b"", reset=fault.reset)
             if isinstance(opened, Reply):
                 return await websocket.refuse(opened.status, opened.content_type, opened.body, opened.headers)
             model, session = opened

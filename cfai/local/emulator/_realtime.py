@@ -303,7 +303,7 @@ async def hold_session(websocket: WebSocketConnection, session: Session, fault: 
 
 async def _end_early(websocket: WebSocketConnection, ending: str, fault: Fault) -> None:
     if ending in ("drop", "reset"):
-        websocket.cut(reset=ending == "reset")
+        await websocket.cut(reset=ending == "reset")
     elif ending == "silence":
         while await websocket.receive() is not None:
             pass

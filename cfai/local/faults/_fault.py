@@ -158,12 +158,17 @@ class Fault:
 
     def check_applies(self, streams: bool) -> None:
         """Raise `UnfitFaultError` if it happens to streams alone, and this answer is none."""
-        if self.close_code is not None:
+        if self.close_code is not None and not self.drawn:
             raise UnfitFaultError(f"{FAULT_HEADER}: {self} happens to WebSockets alone, and this call opens none")
         if self.only_streams and not streams and not self.drawn:
             raise UnfitFaultError(
                 f'{FAULT_HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"'
             )
+
+    def check_applies_to_websocket(self) -> None:
+        """Raise `UnfitFaultError` if it happens to bodies of answers alone, of which a WebSocket has none."""
+        if not self.drawn and (self.only_streams or self.split or self.trickle or self.slow_first or self.empty):
+            raise UnfitFaultError(f"{FAULT_HEADER}: {self} happens to bodies of answers, and a WebSocket has none")
 
     def rewrite(self, events: Iterable[Event], usage: Payload) -> Iterable[Event]:
         """Return the events of a stream with its defect. Raises `UnfitFaultError` if nothing of them can have it."""

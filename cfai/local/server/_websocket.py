@@ -58,10 +58,13 @@ class WebSocketConnection:
         """Close it with a code."""
         await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
-    def cut(self, last: bytes = b"", *, reset: bool = False) -> None:
+    async def cut(self, last: bytes = b"", *, reset: bool = False) -> None:
         """Close the connection as it stands, after these `last` bytes."""
         self._transport.write(last)
         cut_off(self._transport, reset=reset)
+        # An application that returns before its connection is gone is taken for a broken one.
+        while (await self._receive())["type"] != "websocket.disconnect":
+            pass
 
 
 def cut_off(transport: asyncio.Transport, *, reset: bool) -> None:
