@@ -114,16 +114,17 @@ class WebSocket:
 
     async def _send(self, event: Event) -> None:
         async with self._writing:
-            if self._connection.state is not ConnectionState.OPEN or self._is_torn:
+            if self.closed or self._is_torn or self._connection.state is not ConnectionState.OPEN:
                 raise self._make_closed_error()
             await self._write(event)
 
     async def aclose(self) -> None:
         """Close it, and its connection."""
-        with anyio.move_on_after(_CLOSE_SECONDS, shield=True):
-            with suppress(RealtimeError):  # it is over already
+        try:
+            with anyio.move_on_after(_CLOSE_SECONDS, shield=True), suppress(RealtimeError):  # it may be over already
                 await self.end()
-        await self._response.pooled_client.aclose_response(self._response.http)
+        finally:
+            await self._response.pooled_client.aclose_response(self._response.http)
 
     async def _write(self, event: Event) -> None:
         data, failure = self._connection.send(event), None

@@ -55,6 +55,26 @@ class RealtimeInputs(TypedDict, total=False):
     """Nova 3: a word or phrase to look for in the sound."""
     keywords: str
     """Nova 3: a word to listen for, for older models of Deepgram's."""
+    detect_language: bool
+    """Nova 3: find out the language that is spoken."""
+    paragraphs: bool
+    """Nova 3: divide the text into paragraphs."""
+    utterances: bool
+    """Nova 3: divide the text where the speaker pauses."""
+    utt_split: float
+    """Nova 3: seconds of silence between two utterances."""
+    sentiment: bool
+    """Nova 3: find the sentiment of what is said."""
+    topics: bool
+    """Nova 3: find the topics of what is said."""
+    custom_topic: str
+    """Nova 3: a topic to look for."""
+    custom_topic_mode: Literal["extended", "strict"]
+    """Nova 3: `strict`: only `custom_topic`; `extended`: others beside it."""
+    custom_intent: str
+    """Nova 3: an intent to look for."""
+    custom_intent_mode: Literal["extended", "strict"]
+    """Nova 3: `strict`: only `custom_intent`; `extended`: others beside it."""
     detect_entities: bool
     """Nova 3: find names, places and the like."""
     multichannel: bool

@@ -6,6 +6,8 @@ import io
 import json
 import pickle
 import re
+import ssl
+import sys
 import threading
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -15,6 +17,7 @@ from typing import Any
 
 import anyio
 import httpcore
+import httpx
 import numpy as np
 import pytest
 from wsproto.connection import Connection, ConnectionType
@@ -23,6 +26,7 @@ from wsproto.utilities import generate_accept_token
 
 from cfai import (
     Ai,
+    AiInternalError,
     APIConnectionError,
     APIResponseValidationError,
     AuthenticationError,
@@ -35,11 +39,14 @@ from cfai import (
     RateLimitError,
     RealtimeError,
     RealtimeSession,
+    models,
 )
 from cfai._resources.websocket import WebSocket
-from cfai.local import Emulator, Fault
+from cfai.local import Emulator, Fault, Recorder
+from cfai.models.schemas import get_schema
 from cfai.types import (
     RealtimeEvent,
+    RealtimeInputs,
     SessionMetadata,
     SessionOpened,
     SpeechAudio,
@@ -51,6 +58,7 @@ from cfai.types import (
     UtteranceEnd,
 )
 from tests.conftest import ACCOUNT, TOKEN, Peer, Serve, row
+from tests.test_environment import pass_on
 
 FLUX, NOVA, AURA = "@cf/deepgram/flux", "@cf/deepgram/nova-3", "@cf/deepgram/aura-2-en"
 SMART_TURN = "@cf/pipecat-ai/smart-turn-v2"
@@ -318,6 +326,20 @@ def test_parameters_are_refused_before_anything_is_sent(ai: Ai, local: Emulator)
     assert local.requests == []
 
 
+def test_every_parameter_of_the_models_of_sessions_has_its_type() -> None:
+    models_of_sessions = models.list(capability="realtime")
+    assert len(models_of_sessions) == 6
+    schemas = [get_schema(model.name) for model in models_of_sessions]
+    listed = {name for schema in schemas if schema for name in schema.parameters} - {"audio", "text"}
+    assert listed <= RealtimeInputs.__annotations__.keys()
+
+
+def test_without_its_package_a_session_names_the_extra(ai: Ai, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wsproto", None)
+    with pytest.raises(ModuleNotFoundError, match=r'arealtime needs wsproto, .*: pip install "cfai-sdk\[realtime\]"'):
+        ai.arealtime(FLUX, **LINEAR)
+
+
 def test_a_session_is_asynchronous_and_says_how_it_is_used(ai: Ai, go: Go) -> None:
     with pytest.raises(ConfigurationError, match=r"a realtime session is asynchronous: `async with ai\.arealtime"):
         ai.realtime(FLUX, **LINEAR)
@@ -549,6 +571,68 @@ def test_a_session_is_opened_with_the_token_the_gateway_and_its_parameters(serve
     assert (lower["connection"], lower["upgrade"], lower["sec-websocket-version"]) == ("Upgrade", "websocket", "13")
     assert (lower["cf-aig-gateway-id"], lower["cf-aig-skip-cache"], lower["x-team"]) == ("my", "true", "a")
     assert lower["user-agent"].startswith("cfai/")
+
+
+def test_a_session_goes_through_a_proxy_and_trusts_own_certificates(
+    serve: Serve, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = Path(__file__).parents[1] / "doctor" / "tls" / "localhost.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+
+    def script(peer: Peer) -> None:
+        with context.wrap_socket(peer.connection, server_side=True) as peer.connection:
+            service = Service(peer)
+            received = service.receive()
+            assert isinstance(received, BytesMessage)
+            service.send(BytesMessage(received.data), CloseConnection(1000))
+            service.receive()
+
+    def carry(peer: Peer) -> None:
+        pass_on(peer.connection, peer.request().split()[1])
+
+    server, proxy = serve(script), serve(carry)
+
+    async def main() -> None:
+        url, through = f"https://localhost:{server.port}/client/v4", f"http://me:secret-word@localhost:{proxy.port}"
+        for option in ({}, {"proxy": through}):
+            async with remote(url, verify=pem, **option) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+                await session.send_audio(SECOND[:8192])
+                [event] = await read(session)
+                assert event["audio"] == SECOND[:8192]
+
+    go(main)
+    assert [request.split()[0] for request in proxy.requests] == [b"CONNECT"]
+
+
+def test_a_client_that_is_passed_in_opens_a_session_if_it_can(local: Emulator, go: Go) -> None:
+    async def main() -> None:
+        async with (
+            httpx.AsyncClient() as client,
+            local.ai(async_http_client=client) as ai,
+            ai.arealtime(FLUX, **LINEAR) as session,
+        ):
+            assert isinstance(await anext(session), SessionOpened)
+        transport = httpx.MockTransport(lambda _: httpx.Response(101))
+        async with httpx.AsyncClient(transport=transport) as client, local.ai(async_http_client=client) as ai:
+            with pytest.raises(ConfigurationError, match="must be a client with httpx's own transport"):
+                async with ai.arealtime(FLUX, **LINEAR):
+                    pass
+
+    go(main)
+
+
+def test_what_records_calls_opens_no_session(local: Emulator, go: Go, tmp_path: Path) -> None:
+    credentials = {"upstream_account_id": local.account_id, "upstream_token": local.api_token}
+
+    async def main() -> None:
+        recorder = Recorder(tmp_path, upstream_url=local.base_url, **credentials)
+        async with recorder, recorder.ai(max_retries=0) as ai:
+            with pytest.raises(AiInternalError, match="opens no WebSockets"):
+                async with ai.arealtime(FLUX, **LINEAR):
+                    pass
+
+    go(main)
 
 
 def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, go: Go) -> None:

@@ -27,7 +27,8 @@ class WebSocketConnection:
         self, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
         """Answer with a status in place of a WebSocket."""
-        headers = {**(headers or {}), "content-type": content_type, "content-length": str(len(body))}
+        length = {"content-length": str(len(body)), "connection": "close"}
+        headers = {**(headers or {}), "content-type": content_type, **length}
         await self._start("websocket.http.response.start", status, headers)
         await self._send({"type": "websocket.http.response.body", "body": body})
 
