@@ -463,17 +463,62 @@ def test_a_session_that_is_cancelled_or_left_closes_its_connection(local: Emulat
     async def main() -> None:
         async with ai.arealtime(FLUX, **LINEAR) as session:
             await anext(session)
+        assert await anyio.to_thread.run_sync(local.wait_for_disconnects, 1)
         with anyio.CancelScope() as scope:
             async with ai.arealtime(FLUX, **LINEAR) as session:
                 await anext(session)
                 scope.cancel()
                 await anext(session)
         assert scope.cancelled_caught
-        assert await session.__aexit__() is None  # a second time
+        assert await anyio.to_thread.run_sync(local.wait_for_disconnects, 2)
+        await session.__aexit__()  # a second time
 
-    before = local.disconnects
     go(main)
-    assert local.wait_for_disconnects(before + 2)
+
+
+def test_a_session_that_is_left_says_goodbye_and_closes_its_connection(serve: Serve, go: Go) -> None:
+    said: list[Event | None] = []
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        said.append(service.receive())
+        peer.left()
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai:
+            async with ai.arealtime(FLUX, **LINEAR):
+                pass
+            assert await anyio.to_thread.run_sync(server.was_left.wait, 10)
+
+    go(main)
+    assert said == [CloseConnection(1000, "")]
+
+
+def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve, go: Go) -> None:
+    kinds: list[str] = []
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        while isinstance(received := service.receive(), TextMessage):
+            kinds.append(json.loads(received.data)["type"])
+            if kinds[-1] == "Flush":
+                service.say({"type": "Flushed"})
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai, ai.arealtime(AURA) as session:
+            await session.speak("one")
+            await session.flush()
+            await session.speak("two")
+            await session.finish()
+            assert [type(event) for event in await read(session)] == [SpeechFlushed, SpeechFlushed]
+            assert session.close_code is None
+
+    go(main)
+    assert kinds == ["Speak", "Flush", "Speak", "Flush", "Close"]
 
 
 def test_closing_the_client_ends_its_sessions(local: Emulator, go: Go) -> None:
@@ -708,11 +753,19 @@ def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) 
 
 
 def test_what_is_no_websocket_is_told(serve: Serve, go: Go) -> None:
+    def open_wrongly(peer: Peer) -> None:
+        Service(peer, accept="x")
+        peer.left()
+
     def broken(data: bytes) -> Callable[[Peer], Any]:
         return lambda peer: (Service(peer).peer.send(data), peer.left())
 
     rows: list[tuple[Callable[[Peer], Any], type[Exception], str]] = [
-        (lambda peer: Service(peer, accept="x"), APIResponseValidationError, "its sec-websocket-accept does not fit"),
+        (
+            lambda peer: Service(peer, accept="x").peer.left(),
+            APIResponseValidationError,
+            "its sec-websocket-accept does not fit",
+        ),
         (lambda peer: (peer.request(), peer.answer(b"{}")), APIResponseValidationError, "no WebSocket was opened"),
         (lambda peer: Service(peer).peer.reset(), RealtimeError, "1006"),
         (broken(b"\xff\xff\xff"), RealtimeError, "is over: 100"),
@@ -721,9 +774,13 @@ def test_what_is_no_websocket_is_told(serve: Serve, go: Go) -> None:
 
     async def main() -> None:
         for script, kind, said in rows:
-            with row(said), pytest.raises(kind, match=said) as caught:
-                async with remote(serve(script).url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
-                    await read(session)
+            server = serve(script)
+            async with remote(server.url) as ai:
+                with row(said), pytest.raises(kind, match=said) as caught:
+                    async with ai.arealtime(FLUX, **LINEAR) as session:
+                        await read(session)
+                if "accept" in said:
+                    assert await anyio.to_thread.run_sync(server.was_left.wait, 10)
             assert TOKEN not in str(caught.value)
 
     go(main)
@@ -858,6 +915,23 @@ def test_silence_is_met_with_a_ping_and_a_second_one_is_the_end(go: Go) -> None:
         with pytest.raises(RealtimeError, match="1006 ReadTimeout"):
             await socket.receive()
         assert [type(event) for event in network.written] == [Ping, Ping]
+
+    go(main)
+
+
+def test_nothing_is_sent_once_the_network_has_failed(go: Go) -> None:
+    async def main() -> None:
+        async def incoming() -> bytes:
+            raise httpcore.ReadError("it broke")
+
+        network = Network(incoming)
+        socket = make_socket(network)
+        for use in (socket.receive, lambda: socket.send("a")):
+            with pytest.raises(RealtimeError, match="1006 it broke") as caught:
+                await use()
+            assert caught.value.reason == "it broke"
+        await socket.aclose()
+        assert network.written == []
 
     go(main)
 
