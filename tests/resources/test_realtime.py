@@ -673,7 +673,7 @@ def test_what_records_calls_opens_no_session(local: Emulator, go: Go, tmp_path: 
     async def main() -> None:
         recorder = Recorder(tmp_path, upstream_url=local.base_url, **credentials)
         async with recorder, recorder.ai(max_retries=0) as ai:
-            with pytest.raises(AiInternalError, match="opens no WebSockets"):
+            with pytest.raises(AiInternalError, match="WebSockets are neither recorded nor played back"):
                 async with ai.arealtime(FLUX, **LINEAR):
                     pass
 

@@ -102,6 +102,7 @@ class EmulatorApp(Application):
     """The ASGI application."""
 
     own_hosts = (BINDING_HOST,)
+    opens_websockets = True
 
     def __init__(self, display_name: str, access: AccessRules, config: EmulatorConfig) -> None:
         super().__init__(display_name, access)

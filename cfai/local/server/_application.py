@@ -75,6 +75,8 @@ class Application(ABC):
 
     own_hosts: ClassVar[tuple[str, ...]] = ()
     """Names that it answers to besides those of loopback."""
+    opens_websockets: ClassVar[bool] = False
+    """True if it has a `converse`. Else whoever asks for a WebSocket is answered as if they had not."""
 
     def __init__(self, display_name: str, access: AccessRules) -> None:
         self.display_name = display_name
@@ -127,7 +129,7 @@ class Application(ABC):
 
     async def converse(self, websocket: WebSocketConnection, request: RawRequest) -> None:
         """Hold the conversation of a WebSocket, or refuse it."""
-        await websocket.refuse(501, "text/plain", f"{self.display_name} opens no WebSockets\n".encode())
+        raise NotImplementedError
 
     @abstractmethod
     async def answer(self, connection: Connection, request: RawRequest) -> None:

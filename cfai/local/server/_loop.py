@@ -87,7 +87,7 @@ async def _serve(app: Application, listener: socket.socket, started: Future[Call
     config = uvicorn.Config(
         app,
         lifespan="off",
-        ws="wsproto" if find_spec("wsproto") else "none",
+        ws="wsproto" if app.opens_websockets and find_spec("wsproto") else "none",
         log_config=None,
         proxy_headers=False,
         timeout_keep_alive=_IDLE_SECONDS,
