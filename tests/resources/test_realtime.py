@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import pickle
+import queue
 import re
 import ssl
 import sys
 import threading
+import warnings
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
@@ -247,6 +250,29 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
     go(main)
 
 
+def test_a_file_is_closed_when_sending_it_is_cancelled(go: Go, tmp_path: Path) -> None:
+    path = tmp_path / "speech.raw"
+    path.write_bytes(SECOND)
+
+    async def main() -> None:
+        session = Ai(account_id=ACCOUNT, api_token=TOKEN).arealtime(FLUX, **LINEAR)
+
+        async def send(_: bytes) -> None:
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+
+        session._socket = SimpleNamespace(send=send)
+        with anyio.CancelScope() as scope:
+            await session.send_audio(path)
+        assert scope.cancelled_caught
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        go(main)
+        gc.collect()
+    assert [str(warning.message) for warning in caught if "unclosed file" in str(warning.message)] == []
+
+
 def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, tmp_path: Path) -> None:
     rows: list[tuple[Any, str]] = [
         ("speech.wav", "audio must be bytes, an array of numpy, a Path, .* got"),
@@ -447,6 +473,14 @@ def test_an_early_end_raises_its_code_and_its_reason_after_what_had_come(local: 
     go(main)
 
 
+def test_a_fault_that_closes_a_websocket_is_none_of_another_call(local: Emulator, ai: Ai) -> None:
+    with pytest.raises(ValueError, match="close_code must be 1000 to 4999, got 99"):
+        Fault(close_code=99)
+    local.script("close-code=1011")
+    with pytest.raises(BadRequestError, match="happens to WebSockets alone"):
+        ai.run("@cf/zai-org/glm-4.7-flash", {"prompt": "Hello"})
+
+
 def test_a_message_that_the_model_does_not_know_is_an_error(ai: Ai, go: Go) -> None:
     async def main() -> None:
         async with ai.arealtime(FLUX, **LINEAR) as session:
@@ -496,6 +530,31 @@ def test_a_session_that_is_left_says_goodbye_and_closes_its_connection(serve: Se
     assert said == [CloseConnection(1000, "")]
 
 
+def test_each_model_is_told_the_end_in_its_own_words(serve: Serve, go: Go) -> None:
+    said: list[Any] = []
+    are_over: queue.Queue[bool] = queue.Queue()
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        while isinstance(received := service.receive(), TextMessage):
+            said.append(json.loads(received.data)["type"])
+        said.append(received)
+        are_over.put(True)
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai:
+            for model in (FLUX, NOVA, SMART_TURN):
+                async with ai.arealtime(model, **(LINEAR if model != SMART_TURN else {})) as session:
+                    await session.finish()
+                await anyio.to_thread.run_sync(are_over.get, True, 10)
+
+    go(main)
+    goodbye = CloseConnection(1000, "")
+    assert said == ["CloseStream", goodbye, "Finalize", "CloseStream", goodbye, goodbye]
+
+
 def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve, go: Go) -> None:
     kinds: list[str] = []
 
@@ -511,6 +570,7 @@ def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve
     async def main() -> None:
         async with remote(server.url) as ai, ai.arealtime(AURA) as session:
             await session.speak("one")
+            await session.speak("")
             await session.flush()
             await session.speak("two")
             await session.finish()
