@@ -221,13 +221,13 @@ class RealtimeSession:
         socket = self._get_socket()
         if self._is_finished or socket.has_ended_well:
             return
+        self._is_finished = True  # before the last flush, whose answer may come while this still sends
         kinds = [kind for start in _LAST_MESSAGES if self.model.startswith(start) for kind in _LAST_MESSAGES[start]]
         for kind in kinds:
             self._open_flushes += kind == "Flush"
-            await self.send_message({"type": kind})
+            await socket.send(encode_json({"type": kind}).decode())
         if not kinds:
             await socket.end()
-        self._is_finished = True
         if self._waiting is not None:
             self._waiting.deadline = anyio.current_time() + self._patience
 

@@ -754,6 +754,7 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
         ({"is_complete": False, "probability": 0.2}, TurnVerdict, {"probability": 0.2}),
         ({"type": "TurnInfo", "turn_index": "first"}, RealtimeEvent, {"type": "TurnInfo", "turn_index": "first"}),
         ({"type": "Warning", "code": "W1"}, RealtimeEvent, {"type": "Warning", "code": "W1", "text": ""}),
+        ({"type": "New", "channel": [0]}, RealtimeEvent, {"type": "New", "channel": [0]}),
         ({"type": 7, "a": 1}, RealtimeEvent, {"type": "7", "a": 1}),
         ({}, RealtimeEvent, {"type": ""}),
         ([1, 2], RealtimeEvent, {"message": [1, 2]}),
