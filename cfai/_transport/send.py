@@ -127,7 +127,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
     )
     if logger.isEnabledFor(logging.DEBUG):
         log_headers(f"{request.label} answered {http.status_code},", redact_headers(response.headers, request.secrets))
-    if not (http.is_success or http.status_code == _SWITCHING_PROTOCOLS or request.wants_raw):
+    if not http.is_success and not request.wants_raw:
         error = build_response_error(response, request, _read_error(http, http_request, budget), time.time())
         del http, response  # a traceback shows them, and a reason or a header may repeat the token
         raise error
