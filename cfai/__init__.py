@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         PermissionDeniedError,
         QuotaExceededError,
         RateLimitError,
+        RealtimeError,
         RequestTimeoutError,
         SequenceLengthError,
         StreamError,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from cfai._resources.autorag import AutoRAG
     from cfai._resources.batches import AsyncBatch, Batch
     from cfai._resources.gateway import AiGateway
+    from cfai._resources.realtime import RealtimeSession
     from cfai._resources.search import AiSearchInstance, AiSearchNamespace
     from cfai._resources.search_items import AiSearchItem, AiSearchItems
     from cfai._resources.search_jobs import AiSearchJob, AiSearchJobs
@@ -140,6 +142,8 @@ __all__ = [
     "PermissionDeniedError",
     "QuotaExceededError",
     "RateLimitError",
+    "RealtimeError",
+    "RealtimeSession",
     "RequestTimeoutError",
     "RetiredModelWarning",
     "Retry",
@@ -183,6 +187,7 @@ __getattr__, __dir__ = lazy_exports(
         "_resources.search_items": ("AiSearchItem", "AiSearchItems"),
         "_resources.search_jobs": ("AiSearchJob", "AiSearchJobs"),
         "_resources.search_stream": ("AsyncSearchStream", "SearchStream"),
+        "_resources.realtime": ("RealtimeSession",),
         "_streaming": ("AsyncAudioStream", "AsyncStream", "AudioStream", "Stream"),
         "_usage": ("ClientUsage", "ModelUsage"),
         "_warnings": (name for name in __all__ if name.endswith("Warning")),

@@ -17,6 +17,7 @@ from typing import (
     Any,
     Literal,
     NamedTuple,
+    NoReturn,
     Self,
     TypeAlias,
     TypeVar,
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from cfai._resources.batches import AsyncBatch, Batch
     from cfai._resources.finetunes import Finetunes
     from cfai._resources.gateway import AiGateway
+    from cfai._resources.realtime import RealtimeSession
     from cfai._resources.search import AiSearchNamespace
     from cfai.chat import Chat
     from cfai.local.faults import Faults
@@ -99,7 +101,7 @@ if TYPE_CHECKING:
 else:
     Faults = ToolFunction = Any  # so that hints resolve without these rooms
     AccountApi = AiGateway = AiSearchNamespace = AsyncBatch = AsyncJob = AsyncPages = Iterable
-    AutoRAG = Batch = Chat = Finetunes = Job = Pages = Iterable
+    AutoRAG = Batch = Chat = Finetunes = Job = Pages = RealtimeSession = Iterable
 
 
 OpenStream: TypeAlias = Callable[[ApiResponse, PreparedCall], Any]
@@ -1133,6 +1135,48 @@ class Ai:
         from cfai._resources.autorag import AutoRAG
 
         return AutoRAG(self._api, name)
+
+    def realtime(self, model: str, **inputs: Any) -> NoReturn:
+        """Raise `ConfigurationError`: realtime sessions are asynchronous alone, since they send while they receive."""
+        raise ConfigurationError("a realtime session is asynchronous: `async with ai.arealtime(…) as session`")
+
+    def arealtime(
+        self,
+        model: str,
+        *,
+        gateway: str | GatewayOptions | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        timeout: float | httpx.Timeout | Timeout | None = NOT_GIVEN,
+        total_timeout: float | None = NOT_GIVEN,
+        max_retries: Retry | int | None = NOT_GIVEN,
+        checks: CheckMode = NOT_GIVEN,
+        **inputs: Unpack[types.RealtimeInputs],
+    ) -> RealtimeSession:
+        """Open a live session with a model of speech, over a WebSocket. It needs the extra `realtime`.
+
+        ```python
+        async with ai.arealtime("@cf/deepgram/flux", encoding="linear16", sample_rate=16000) as session:
+            await session.send_audio(Path("speech.wav"))
+            await session.finish()
+            async for text in session.transcripts():
+                print(text)
+        ```
+
+        - `inputs`: the parameters of the model, such as `encoding` and `sample_rate`.
+        - `gateway`: the AI Gateway to go through, by id or with its options.
+        - `extra_headers`, `timeout`, `total_timeout`, `max_retries`, `checks`: as in `run`, for the opening.
+
+        Raises `InputError` and `ConfigurationError` for what the model would refuse, before anything is sent. Opening
+        it raises `InferenceUpstreamError` and `APIConnectionError` as `run` does; the session raises `RealtimeError`.
+        """
+        hidden_gateway, hidden_headers = Secret(gateway), Secret(extra_headers)
+        gateway = extra_headers = None  # secrets, which a traceback would show
+        from cfai._resources import AccountApi
+        from cfai._resources.realtime import open_session
+
+        config = self._config.with_overrides(timeout, total_timeout, max_retries, checks)
+        api = AccountApi(config, self._pool)
+        return open_session(api, model, inputs, gateway=hidden_gateway, extra_headers=hidden_headers)
 
     @property
     def _api(self) -> AccountApi:

@@ -34,6 +34,7 @@ CfaiError
 ├── ToolLoopError                      `run_with_tools` made `max_rounds` rounds, and the model wants more tools
 ├── EmbeddingsError                    some texts were embedded, others not: `.partial`, `.missing`
 ├── ConversionError                    one of many documents was not converted: `.result`
+├── RealtimeError                      a realtime session ended before it should: `.code`, `.reason`
 └── StreamError                        an error after a stream began; `.partial` has what had arrived
     └── StreamTruncatedError           the stream ended before the answer did
 ```
@@ -428,6 +429,21 @@ class ConversionError(CfaiError):
         super().__init__(message, **answer)
         self.result = result
         """What the service gave for it, a `ConversionResult`."""
+
+
+class RealtimeError(CfaiError):
+    """A realtime session ended before it should: the service closed it or reported an error, or the connection broke.
+
+    `.code` is that of the WebSocket's end, 1006 where the connection broke, or the one of the error that was reported.
+    What was heard or said until then has been billed.
+    """
+
+    _user_message = "The connection was lost. Please start again."
+
+    def __init__(self, message: str, *, reason: str = "", **session: Any) -> None:
+        super().__init__(message, **session)
+        self.reason = reason
+        """The reason that the service, or the network, gave."""
 
 
 class StreamError(CfaiError):

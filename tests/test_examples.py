@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,7 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
     others |= {"stream.py", "stream_async.py", "structured.py"}
     others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "search.py", "stream.py", "stream_async.py"}
     others |= {"structured.py"}
+    others |= {"realtime.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"
@@ -171,6 +174,22 @@ def test_a_city_is_shown_while_it_grows(local: Emulator, run: Run) -> None:
         "{'name': 'emulated', 'country': 'emulated', 'population': 1, 'sights': ['emulated']}",
     )
     assert local.requests[-1].inputs["prompt"] == "Describe Oslo."
+
+
+def test_a_wave_file_is_written_down_word_by_word(
+    local: Emulator, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes(bytes(3 * 16_000))
+    pause = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda _: pause(0))
+    out, err = run("realtime.py", str(path))
+    words = ["This", "transcript", "is", "emulated", "by", "cfai."]
+    lines = [" ".join(words[:count]) for count in range(1, 7)]
+    assert (out, err) == ("".join(f"\r{line}" for line in [*lines, lines[-1]]) + "\n", "")
+    assert local.requests[-1].query == {"encoding": "linear16", "sample_rate": "8000"}
 
 
 def test_many_calls_have_a_row_each_and_a_second_start_sends_nothing(local: Emulator, run: Run, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_importing_the_package_imports_nothing_that_it_can_do_without() -> None:
     heavy |= {"tokenizers", "huggingface_hub", "asyncio", "cfai.local", "cfai.testing", "cfai.doctor", "cfai.cli"}
     heavy |= {"cfai.tokenizers", "cfai.tokens._bounds", "cfai.tokens._estimate", "cfai.tokens._count"}
     heavy |= {"cfai.types._inputs", "cfai.structured", "cfai.fallback", "cfai.embeddings", "cfai.tools", "griffe"}
-    heavy |= {"IPython", "html", "cfai._display.html"}
+    heavy |= {"IPython", "html", "cfai._display.html", "wsproto", "cfai._resources.realtime"}
     assert loaded & heavy == set()
 
 

@@ -1,7 +1,7 @@
 """Step 2 of a call: what is sent. `prepare` checks the inputs and builds the request."""
 
 from cfai._request.media import encode_media, has_media
-from cfai._request.media_source import Medium, StreamedFile, is_medium, open_medium, walk
+from cfai._request.media_source import Medium, StreamedFile, encode_samples, is_array, is_medium, open_medium, walk
 from cfai._request.message_parts import encode_image, encode_messages
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
@@ -43,9 +43,11 @@ __all__ = [
     "encode_inputs",
     "encode_media",
     "encode_messages",
+    "encode_samples",
     "find_header_flaw",
     "has_media",
     "inputs_to_builtins",
+    "is_array",
     "is_medium",
     "make_form",
     "open_medium",

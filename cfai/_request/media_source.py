@@ -437,8 +437,6 @@ def _encode_array(value: Any, place: str, kind: Kind | None, sample_rate: Any) -
     if array.dtype == "uint8" and array.ndim == 1:
         return array.tobytes()
     if kind == "audio":
-        if array.ndim != 1 or array.dtype not in ("float32", "int16"):
-            raise InputError(f"{place} must be a mono array (samples,) of float32 or int16, got {got}")
         return _encode_wave(array, place, sample_rate)
     if array.dtype != "uint8" or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise InputError(f"{place} must be an array (height, width, 3) or (height, width) of uint8, got {got}")
@@ -467,22 +465,31 @@ def _to_numpy(value: Any, place: str) -> Any:
     raise InputError(f"{place}: numpy cannot read this {type(value).__name__}: {problem}")
 
 
-def _encode_wave(samples: Any, place: str, sample_rate: Any) -> bytes:
-    import wave
-
-    rate = _check_sample_rate(sample_rate, place)
-    if samples.dtype == "float32":
+def encode_samples(array: Any, place: str) -> bytes:
+    """Return an array of one channel, float32 or int16, as samples of 16 bits, the lower byte first."""
+    samples = _to_numpy(array, place)
+    if samples.ndim != 1 or samples.dtype.newbyteorder("=") not in ("float32", "int16"):
+        got = f"{samples.dtype} of shape {samples.shape}"
+        raise InputError(f"{place} must be a mono array (samples,) of float32 or int16, got {got}")
+    if samples.dtype.kind == "f":
         # A little more than 1 is cut off, as everywhere; whole numbers in the place of fractions would be noise.
         if samples.size and not abs(samples).max() <= 2:
             raise InputError(f"{place} must have samples from -1 to 1, got larger ones or no numbers")
-        samples = (samples.clip(-1, 1) * 32767).round().astype("int16")
+        samples = (samples.clip(-1, 1) * 32767).round()
+    return samples.astype("<i2").tobytes()
+
+
+def _encode_wave(array: Any, place: str, sample_rate: Any) -> bytes:
+    import wave
+
+    samples, rate = encode_samples(array, place), _check_sample_rate(sample_rate, place)
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setnchannels(1)
         writer.setsampwidth(2)
         writer.setframerate(rate)
-        writer.writeframes(samples.tobytes())
-    return file.getvalue() if samples.size else b""
+        writer.writeframes(samples)
+    return file.getvalue() if samples else b""
 
 
 def _check_sample_rate(value: Any, place: str) -> int:

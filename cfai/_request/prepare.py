@@ -120,7 +120,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     path, policy, raw = quote_model(model), config.limit_policy, None
     entry = policy.get_model(model)
     if entry is not None and entry.is_realtime_only and policy.mode != "off":
-        raise InputError(f"{model} takes calls by WebSocket alone, which `run` does not make: choose another model")
+        raise InputError(f"{model} takes calls by WebSocket alone: call `arealtime`, or choose another model")
     if (
         hasattr(inputs, "model_dump")
         or (isinstance(inputs, Mapping) and not MEDIA_FIELDS.isdisjoint(cast("Mapping[str, Any]", inputs)))

@@ -55,6 +55,9 @@ class Operation(Generic[T]):
     """The header that the API token goes into."""
     body_secrets: tuple[str, ...] = field(default=(), repr=False)
     """The credentials that stand in the body: what an answer echoes of them is taken out."""
+
+    model: str = ""
+    """The model that it is about, for errors and the log."""
     read: Callable[[ApiResponse, ApiRequest], T]
     """What makes the result of an answer."""
     map_error: Callable[[InferenceUpstreamError], Exception] | None = None
@@ -137,6 +140,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         headers={**headers, **operation.headers},
         body=body,
         body_secrets=operation.body_secrets,
+        model=operation.model,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
         wants_file=operation.wants_file,

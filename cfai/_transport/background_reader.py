@@ -85,13 +85,17 @@ class BackgroundReader:
             self._room.set()
         return chunk
 
+    def start(self) -> None:
+        """Begin to read, if that was not done. The first wait does it, too."""
+        if not self._is_started:
+            self._is_started = True
+            start_system_task(self._read)
+
     def wait(self) -> Awaitable[Any]:
         """Return what to await until something came, if nothing has. It may be cancelled."""
         if self._loop is not get_running_loop():
             raise ConfigurationError(_FOREIGN)
-        if not self._is_started:
-            self._is_started = True
-            start_system_task(self._read)
+        self.start()
         if hasattr(self._loop, "create_future"):
             # An event of anyio's takes three times as long, and makes more work for the garbage collector.
             self._waited = self._loop.create_future()

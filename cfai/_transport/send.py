@@ -45,6 +45,9 @@ MAX_ERROR_BYTES = 1024 * 1024
 ERROR_READ_TIMEOUT = 10.0
 """Seconds that an error's body may take: its status is known already."""
 
+_SWITCHING_PROTOCOLS = 101
+"""The status of a WebSocket that was opened. It answers only a request that asks for one."""
+
 
 def send(pool: ClientPool, request: ApiRequest) -> ApiResponse:
     """Return the answer to a request: 2xx, or any if it is raw; its body unread if it is a stream. Raises all else."""
@@ -160,7 +163,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
     )
     if logger.isEnabledFor(logging.DEBUG):
         log_headers(f"{request.label} answered {http.status_code},", redact_headers(response.headers, request.secrets))
-    if not http.is_success and not request.wants_raw:
+    if not (http.is_success or http.status_code == _SWITCHING_PROTOCOLS or request.wants_raw):
         error = build_response_error(response, request, await _aread_error(http, http_request, budget), time.time())
         del http, response  # a traceback shows them, and a reason or a header may repeat the token
         raise error

@@ -26,6 +26,7 @@ EXTRAS = {
     "aiohttp": ("httpx_aiohttp",),
     "tools": ("griffe",),
     "ray": ("ray", "pyarrow"),
+    "realtime": ("wsproto",),
 }
 """The extras, and the modules that show that they are there."""
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cfai.types._models import *
     from cfai.types._moderation import *
     from cfai.types._output import *
+    from cfai.types._realtime import *
     from cfai.types._reranking import *
     from cfai.types._runner import *
     from cfai.types._search import *
@@ -102,6 +103,7 @@ __all__ = [
     "GatewayStepConfig",
     "GuardInputs",
     "GuardMessage",
+    "HeardWord",
     "HtmlConversion",
     "HtmlImages",
     "Image",
@@ -154,6 +156,8 @@ __all__ = [
     "PythonTool",
     "QueryInputs",
     "RankedContext",
+    "RealtimeEvent",
+    "RealtimeInputs",
     "ReasoningOptions",
     "Region",
     "Reranking",
@@ -199,7 +203,13 @@ __all__ = [
     "SearchStats",
     "SearchedItem",
     "Segment",
+    "SessionMetadata",
+    "SessionOpened",
     "SmartTurnInputs",
+    "SpeechAudio",
+    "SpeechFlushed",
+    "SpeechResults",
+    "SpeechStarted",
     "StableDiffusionInputs",
     "Step",
     "StreamOptions",
@@ -227,8 +237,11 @@ __all__ = [
     "Translation",
     "TranslationInputs",
     "TurnDetection",
+    "TurnInfo",
+    "TurnVerdict",
     "Usage",
     "UserMessage",
+    "UtteranceEnd",
     "Vectors",
     "VideoPart",
     "VideoUrl",
@@ -312,6 +325,20 @@ _MODULES = {
     "_models": {"ModelFilters", "ModelInfo", "ModelSchema", "ModelTask"},
     "_moderation": {"GuardInputs", "GuardMessage", "Moderation"},
     "_output": {"Output", "Result"},
+    "_realtime": {
+        "HeardWord",
+        "RealtimeEvent",
+        "RealtimeInputs",
+        "SessionMetadata",
+        "SessionOpened",
+        "SpeechAudio",
+        "SpeechFlushed",
+        "SpeechResults",
+        "SpeechStarted",
+        "TurnInfo",
+        "TurnVerdict",
+        "UtteranceEnd",
+    },
     "_reranking": {"RankedContext", "Reranking", "RerankingInputs"},
     "_runner": {"Runner"},
     "_search": {

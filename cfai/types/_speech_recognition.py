@@ -132,13 +132,13 @@ class NovaInputs(TypedDict, total=False):
     mip_opt_out: bool
     """Keep the sound out of Deepgram's model improvement program."""
     interim_results: bool
-    """For speech over a WebSocket, which `run` does not open."""
+    """For speech over a WebSocket: see `Ai.arealtime`."""
     endpointing: str
-    """For speech over a WebSocket, which `run` does not open."""
+    """For speech over a WebSocket: see `Ai.arealtime`."""
     vad_events: bool
-    """For speech over a WebSocket, which `run` does not open."""
+    """For speech over a WebSocket: see `Ai.arealtime`."""
     utterance_end_ms: bool
-    """For speech over a WebSocket, which `run` does not open."""
+    """For speech over a WebSocket: see `Ai.arealtime`."""
 
 
 @dataclass(frozen=True, slots=True)

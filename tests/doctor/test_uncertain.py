@@ -51,6 +51,13 @@ NOT_ASKED: dict[str, str] = {
     "whether the REST form takes one": "whether documents can be converted through a gateway",
     "how large an adapter may be": "how large a fine-tune may be",
     "how a fine-tune of another model is refused": "how one of another model is refused",
+    "whether Aura knows `Close`": "how sessions of speech name some of their messages",
+    "the names `SpeechStarted`": "how sessions of speech name some of their messages",
+    "whether Nova 3 takes Deepgram's": "how sessions of speech name some of their messages",
+    "the messages beside the sound": "how sessions of speech name some of their messages",
+    "no page shows its messages": "how sessions of speech name some of their messages",
+    "the form of such messages": "how sessions of speech name some of their messages and report errors",
+    "how a message is refused": "how sessions of speech name some of their messages and report errors",
     "whether a size is ignored": "whether FLUX.1 takes a `seed` or a size",
 }
 """For the lines that no fact settles: words of the reason, on the page of the doctor."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
@@ -19,9 +21,10 @@ from cfai.local.emulator._delivery import Reply, build_json_reply, send_reply
 from cfai.local.emulator._gateway import GatewayCalls
 from cfai.local.emulator._generate import writes_text
 from cfai.local.emulator._media import Media, read_all_media
+from cfai.local.emulator._realtime import Session, compute_neurons, hold_session, make_session
 from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
 from cfai.local.emulator._text import TextKind
-from cfai.local.emulator._validate import check_inputs, check_raw_inputs
+from cfai.local.emulator._validate import check_inputs, check_raw_inputs, check_session
 from cfai.local.faults import FAULT_HEADER, Fault, Script, UnfitFaultError
 from cfai.local.quotas import Allowance, Quotas
 from cfai.local.resources import GATEWAYS, SURFACES, Finetunes, GatewayLogs, ResourceRequest
@@ -37,7 +40,7 @@ from cfai.local.routes import (
     match_route,
     unwrap_request,
 )
-from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest
+from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest, WebSocketConnection
 from cfai.local.wire import (
     CODES_BY_STATUS,
     ErrorResponse,
@@ -102,6 +105,7 @@ class EmulatorApp(Application):
     """The ASGI application."""
 
     own_hosts = (BINDING_HOST,)
+    opens_websockets = True
 
     def __init__(self, display_name: str, access: AccessRules, config: EmulatorConfig) -> None:
         super().__init__(display_name, access)
@@ -129,6 +133,8 @@ class EmulatorApp(Application):
             try:
                 request = unwrap_request(request)
                 matched = self._authorize(request)
+                if matched.route.method not in (None, request.method):
+                    raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
                 route = matched.route
                 call = _parse(matched, request)
                 fault = self._next_fault(call)
@@ -147,6 +153,50 @@ class EmulatorApp(Application):
         if connection.left_by_client:
             self._config.note_disconnect()
 
+    async def converse(self, websocket: WebSocketConnection, request: RawRequest) -> None:
+        """Open a realtime session, or refuse it as a call is refused."""
+        fault = Fault()
+        opened: Reply | tuple[models.Model, Session]
+        async with AsyncExitStack() as cleanup:
+            try:
+                matched = self._authorize(request)
+                if matched.route is not REST:
+                    raise ErrorResponse(7001, "Method GET not available for that URI.")
+                query = request.parameters
+                call = RoutedCall(REST, request, matched.model or "", query, query, matched.gateway)
+                fault = self._next_fault(call)
+                fault.check_applies_to_websocket()
+                opened = _build_failure(fault, REST) or await self._open_session(call, cleanup)
+            except ErrorResponse as refusal:
+                body, headers = refusal.to_body(request.id), _build_retry_after_headers(fault)
+                opened = build_json_reply(refusal.status, body, headers)
+            except UnfitFaultError as mistake:
+                opened = Reply(400, "text/plain", f"{mistake}\n".encode())
+            await asyncio.sleep(fault.delay)
+            if fault.hang_up or fault.reset or fault.raw is not None:
+                return await websocket.cut(fault.raw or b"", reset=fault.reset)
+            if isinstance(opened, Reply):
+                return await websocket.refuse(opened.status, opened.content_type, opened.body, opened.headers)
+            model, session = opened
+            await websocket.accept({"cf-ai-req-id": request.id, "cf-ray": f"{uuid.uuid4().hex[:16]}-LHR"})
+            await hold_session(websocket, session, fault)
+            self._quotas.charge(compute_neurons(model, session))
+            if websocket.left_by_client:
+                self._config.note_disconnect()
+
+    async def _open_session(self, call: RoutedCall, cleanup: AsyncExitStack) -> tuple[models.Model, Session]:
+        """Return a model and its side of a session, if its parameters are right. Raises `ErrorResponse`."""
+        model = models.catalogue().get(call.model)
+        if model is None:
+            raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
+        self._quotas.admit(model)
+        session = make_session(model, call.query)
+        if session is None:
+            raise make_input_error("this model is not reached by WebSocket")
+        check_session(model, call.query)
+        cleanup.callback(await self._quotas.acquire(model, reject_if_busy=False))
+        return model, session
+
     def _authorize(self, request: RawRequest) -> MatchedRoute:
         """Return the route of a request that may use it, its account and its gateway. Raises `ErrorResponse`."""
         matched = match_route(request, lenient=self._config.lenient_paths)
@@ -160,8 +210,6 @@ class EmulatorApp(Application):
             request.path,
             takes_gateway_token=matched.route.takes_gateway_token,
         )
-        if matched.route.method not in (None, request.method):
-            raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
         return matched
 
     def _next_fault(self, call: RoutedCall) -> Fault:

@@ -29,7 +29,8 @@ class Emulator(LocalServer):
     It also works with `async with`, under asyncio and trio. Its answers are the same for the same question, say that
     they are emulated, and have as many words as a question asks for (`write 500 words`). A tool is called if it is
     forced or if the question names it. Pictures and sounds are always the same ones, and say the same of themselves;
-    those that are sent have to begin like some. Embeddings are near each other for texts with the same words.
+    those that are sent have to begin like some. Embeddings are near each other for texts with the same words. Where
+    wsproto is installed it holds realtime sessions, and hears a word in each half second.
 
     - `api_token`, `account_id`: what callers must send; any will do.
     - `tokens_per_second`: how fast it answers; `None` is as fast as it can.

@@ -26,7 +26,7 @@ _DIMENSIONS = {
     "@cf/pfnet/plamo-embedding-1b": 2048,
     "@cf/qwen/qwen3-embedding-0.6b": 1024,
 }
-_TRANSCRIPT = "This transcript is emulated by cfai."
+TRANSCRIPT = "This transcript is emulated by cfai."
 
 
 def run_task(model: Model, inputs: Mapping[str, Any], vectors: list[list[float]] | None = None) -> Any:
@@ -109,8 +109,8 @@ def _describe(model: Model, inputs: Mapping[str, Any]) -> Any:
 
 
 def _transcribe(model: Model, inputs: Mapping[str, Any]) -> Any:
-    words = [{"word": word, "start": at / 2, "end": at / 2 + 0.5} for at, word in enumerate(_TRANSCRIPT.split())]
-    text, duration = _TRANSCRIPT, len(words) / 2
+    words = [{"word": word, "start": at / 2, "end": at / 2 + 0.5} for at, word in enumerate(TRANSCRIPT.split())]
+    text, duration = TRANSCRIPT, len(words) / 2
     if model.name == "@cf/deepgram/flux":
         raise make_input_error("this model is reached by WebSocket only")
     if model.name == "@cf/deepgram/nova-3":

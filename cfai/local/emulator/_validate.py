@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from cfai._json import as_sequence, is_mapping
@@ -22,6 +23,8 @@ from cfai.local.wire import ErrorResponse, make_input_error
 from cfai.models import Model
 from cfai.models.schemas import FLUX_2_FORM
 
+_RATE = "sample_rate"
+_IN_MS = ("utterance_end_ms",)
 _SAMPLES = "encoding"
 """The input of Nova 3 that says that the sound has no header."""
 
@@ -86,6 +89,20 @@ def check_raw_inputs(model: Model, body: bytes, content_type: str, query: Mappin
     if _SAMPLES not in inputs:
         check_content(model, name, body)
     return inputs
+
+
+def check_session(model: Model, query: Mapping[str, str]) -> None:
+    """Raise `ErrorResponse` for parameters with which no WebSocket is opened to `model`."""
+    known = get_schema(model.name)
+    parameters = {name: rule for name, rule in known.parameters.items() if name not in ("audio", "text")}
+    taken = replace(known, parameters=parameters)
+    unknown = [f"/{name}" for name in query if name not in parameters and name != _RATE]
+    if unknown:
+        raise make_input_error(f"Additional or unevaluated properties '{', '.join(unknown)}' at '/' not allowed")
+    if not query.get(_RATE, "0").isdecimal():
+        raise make_input_error(f"'/{_RATE}' must be a whole number")
+    # The schema has a boolean for what is sent in milliseconds.
+    _check_parameters(taken, {name: each for name, each in _parse_texts(taken, query).items() if name not in _IN_MS})
 
 
 def _parse_texts(known: Schema, texts: Mapping[str, str]) -> dict[str, Any]:

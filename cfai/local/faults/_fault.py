@@ -82,6 +82,9 @@ class Fault:
     error_after: int | None = None
     """Send an error event inside the stream, then end the body."""
 
+    close_code: int | None = None
+    """Close a WebSocket with this code, and `message` as the reason, after `truncate_after` messages or at once."""
+
     split: int | None = None
     """Write the body in pieces of this many bytes."""
 
@@ -110,6 +113,8 @@ class Fault:
                 raise ValueError(f"{FAULT_HEADER}: {name} must be 200 to 599, got {status}")
             if status in (204, 304):
                 raise ValueError(f"{FAULT_HEADER}: an answer with status {status} has no body: give all of it as raw")
+        if self.close_code is not None and not 1000 <= self.close_code <= 4999:
+            raise ValueError(f"{FAULT_HEADER}: close_code must be 1000 to 4999, got {self.close_code}")
         if self.split is not None and self.split < 1:
             raise ValueError(f"{FAULT_HEADER}: split must be 1 or more, got {self.split}")
         for name in ("retry_after", "content_type"):
@@ -153,10 +158,17 @@ class Fault:
 
     def check_applies(self, streams: bool) -> None:
         """Raise `UnfitFaultError` if it happens to streams alone, and this answer is none."""
+        if self.close_code is not None and not self.drawn:
+            raise UnfitFaultError(f"{FAULT_HEADER}: {self} happens to WebSockets alone, and this call opens none")
         if self.only_streams and not streams and not self.drawn:
             raise UnfitFaultError(
                 f'{FAULT_HEADER}: {self} happens to streams alone, and this call does not ask a model to "stream"'
             )
+
+    def check_applies_to_websocket(self) -> None:
+        """Raise `UnfitFaultError` if it happens to bodies of answers alone, of which a WebSocket has none."""
+        if not self.drawn and (self.only_streams or self.split or self.trickle or self.slow_first or self.empty):
+            raise UnfitFaultError(f"{FAULT_HEADER}: {self} happens to bodies of answers, and a WebSocket has none")
 
     def rewrite(self, events: Iterable[Event], usage: Payload) -> Iterable[Event]:
         """Return the events of a stream with its defect. Raises `UnfitFaultError` if nothing of them can have it."""

@@ -3,6 +3,7 @@
 from cfai.local.server._access import CREDENTIAL_HEADERS, AccessRules, is_loopback
 from cfai.local.server._application import MAX_OPEN_SECONDS, AnsweredRequest, Application, Connection, RawRequest
 from cfai.local.server._server import LOCAL_ACCOUNT_ID, LOCAL_API_TOKEN, LocalServer, listen
+from cfai.local.server._websocket import WebSocketConnection
 
 __all__ = [
     "CREDENTIAL_HEADERS",
@@ -15,6 +16,7 @@ __all__ = [
     "Connection",
     "LocalServer",
     "RawRequest",
+    "WebSocketConnection",
     "is_loopback",
     "listen",
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 import time
 import uuid
 from abc import ABC, abstractmethod
@@ -14,6 +12,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from urllib.parse import parse_qsl
 
 from cfai.local.server._access import AccessRules
+from cfai.local.server._websocket import WebSocketConnection, cut_off
 
 T = TypeVar("T")
 
@@ -76,6 +75,8 @@ class Application(ABC):
 
     own_hosts: ClassVar[tuple[str, ...]] = ()
     """Names that it answers to besides those of loopback."""
+    opens_websockets: ClassVar[bool] = False
+    """True if it has a `converse`. Else whoever asks for a WebSocket is answered as if they had not."""
 
     def __init__(self, display_name: str, access: AccessRules) -> None:
         self.display_name = display_name
@@ -88,26 +89,47 @@ class Application(ABC):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has left already."""
+        if scope["type"] == "websocket":
+            return await self._open_websocket(scope, receive, send)
         started = time.monotonic()
         connection = Connection(self, receive, send, scope["state"]["transport"])
         body = await connection.read_body()
         if connection.is_gone:
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
+        path, query, headers = _read_head(scope)
         watch = asyncio.create_task(connection.watch())
         try:
             if self.access.allows_host(headers.get("host", ""), self.own_hosts):
                 await self.answer(connection, RawRequest(scope["method"], path, query, headers, body))
             else:
-                # A web page may have had its own name resolved to this machine.
-                text = f"Host not allowed: {self.display_name} answers to loopback names only\n"
-                await connection.send_text(403, "text/plain", text)
+                await connection.send_text(403, "text/plain", self._refuse_host())
         finally:
             watch.cancel()
             if self.log_request is not None:
                 seconds, left = time.monotonic() - started, connection.left_by_client
                 self.log_request(AnsweredRequest(scope["method"], path, connection.status, seconds, left))
+
+    async def _open_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.monotonic()
+        websocket = WebSocketConnection(receive, send, scope["state"]["transport"])
+        path, query, headers = _read_head(scope)
+        try:
+            if self.access.allows_host(headers.get("host", ""), self.own_hosts):
+                await self.converse(websocket, RawRequest("GET", path, query, headers, b""))
+            else:
+                await websocket.refuse(403, "text/plain", self._refuse_host().encode())
+        finally:
+            if self.log_request is not None:
+                seconds, left = time.monotonic() - started, websocket.left_by_client
+                self.log_request(AnsweredRequest("GET", path, websocket.status, seconds, left))
+
+    def _refuse_host(self) -> str:
+        # A web page may have had its own name resolved to this machine.
+        return f"Host not allowed: {self.display_name} answers to loopback names only\n"
+
+    async def converse(self, websocket: WebSocketConnection, request: RawRequest) -> None:
+        """Hold the conversation of a WebSocket, or refuse it."""
+        raise NotImplementedError
 
     @abstractmethod
     async def answer(self, connection: Connection, request: RawRequest) -> None:
@@ -116,6 +138,12 @@ class Application(ABC):
     async def aclose(self) -> None:
         """Close what was opened, if anything was. By now every request has ended."""
         return
+
+
+def _read_head(scope: Scope) -> tuple[str, str, dict[str, str]]:
+    """Return path and query of a request, still encoded, and its headers."""
+    path, query = (cast(bytes, scope[name]).decode("latin-1") for name in ("raw_path", "query_string"))
+    return path, query, {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 class Connection:
@@ -203,12 +231,7 @@ class Connection:
         """Close the connection as it stands, after these `last` bytes."""
         self._ended = True
         self._transport.write(last)
-        if reset:
-            linger = struct.pack("ii", 1, 0)
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self._transport.abort()
-        else:
-            self._transport.close()
+        cut_off(self._transport, reset=reset)
         # An application that returns before its connection is gone is taken for a broken one.
         await self.pause(MAX_OPEN_SECONDS)
 

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from importlib.util import find_spec
 
 import h11
 import uvicorn
@@ -86,7 +87,7 @@ async def _serve(app: Application, listener: socket.socket, started: Future[Call
     config = uvicorn.Config(
         app,
         lifespan="off",
-        ws="none",
+        ws="wsproto" if app.opens_websockets and find_spec("wsproto") else "none",
         log_config=None,
         proxy_headers=False,
         timeout_keep_alive=_IDLE_SECONDS,
