@@ -15,6 +15,7 @@ from cfai._request.prepare import (
     quote_model,
     refuse_streams,
 )
+from cfai._request.raw_body import RawBody
 
 __all__ = [
     "CREDENTIAL_HEADERS",
@@ -22,6 +23,7 @@ __all__ = [
     "GatewayOptions",
     "GatewayRetries",
     "PreparedCall",
+    "RawBody",
     "RunOptions",
     "aprepare",
     "encode_image",
