@@ -1,31 +1,33 @@
 """The binding `AI` of a Python Worker, in the place of the network: what a client of `Ai.from_binding` sends through.
 
-It is a transport of httpx, below which no request is made of what was prepared: the binding is given the model, its
-inputs and options, and answers with a `Response` of JavaScript. With `returnRawResponse` it raises nothing for a status,
-and says nothing of its own about the body: both are read as over REST.
+It is a transport of httpx that sends no request: the binding is given what was prepared, a model with its inputs and
+options, and answers with a `Response` of JavaScript. With `returnRawResponse` it raises nothing for a status and leaves
+the body as it is, so that both are read as over REST.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import Any, NoReturn, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import anyio
 import httpx
 
-from cfai._errors import ConfigurationError
+from cfai._errors import CfaiError, ConfigurationError
 from cfai._json import to_builtins
-from cfai._request import ApiRequest, PreparedCall, RawBody
+from cfai._request import CREDENTIAL_HEADERS, ApiRequest, PreparedCall, RawBody
 
 try:
-    import js  # pyright: ignore[reportMissingImports]
-    from pyodide.ffi import JsException, to_js  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+    js: Any = import_module("js")
+    ffi: Any = import_module("pyodide.ffi")
 except ImportError:  # not in a Worker: a stand-in for the binding, in somebody's tests, has values of Python
-    js, JsException = None, Exception
+    js = ffi = None
+JsException: type[Exception] = ffi.JsException if ffi else Exception
 
 BASE_URL = "https://workers-binding.ai/client/v4"
 """The URL of requests that are never sent: the host is the one to which the binding itself speaks."""
@@ -33,6 +35,8 @@ BASE_URL = "https://workers-binding.ai/client/v4"
 _ONLY_AWAITED = "a Worker waits for nothing but what is awaited: call `arun`, or the method with an `a` before its name"
 _DROPPED_HEADERS = ("content-encoding", "content-length")
 """Headers of an answer that no longer hold: the runtime has unpacked its body."""
+_OWN_HEADERS = (*CREDENTIAL_HEADERS, "accept", "accept-encoding", "content-type", "content-length", "user-agent")
+"""Headers of a request that the binding sets, or has no use for."""
 _CODE = r"[0-9]{3,5}: "
 _STATUSES = {
     "AiGatewayLogNotFound": 404,
@@ -44,9 +48,6 @@ _STATUSES = {
     "AutoRAGInternalError": 500,
 }
 """The statuses behind the errors that the binding raises, by name, where it gives no response."""
-
-
-_MISSING: Any = object()
 
 
 class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
@@ -61,48 +62,65 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         call, timeouts = request.extensions["cfai_request"], request.extensions["timeout"]
         try:
-            with anyio.fail_after(timeouts["read"]):
-                return await (
-                    self._run(call, timeouts) if isinstance(call, PreparedCall) else self._call_member(call)
-                )
+            with anyio.fail_after(timeouts["read"]), _abort_if_left() as signal:
+                answer = await (self._run(call, signal) if isinstance(call, PreparedCall) else self._call(call, signal))
         except TimeoutError as error:
             raise httpx.ReadTimeout("the binding gave no answer") from error
-
-    async def _run(self, call: PreparedCall, timeouts: Mapping[str, float | None]) -> httpx.Response:
-        """Return the binding's answer to a call."""
-        abort = js and js.AbortController.new()
-        inputs, options = await _build_arguments(call, abort)
-        try:
-            answer = await self._binding.run(call.model, inputs, options)
+        except CfaiError:
+            raise
         except JsException as error:
             return _build_error_response(error)
-        except BaseException:  # cancelled: nobody waits for the model any more
-            if abort:
-                abort.abort()
-            raise
-        return _build_response(answer, timeouts)
+        return answer if isinstance(answer, httpx.Response) else _build_response(answer, timeouts)
 
-    async def _call_member(self, call: ApiRequest) -> httpx.Response:
+    async def _run(self, call: PreparedCall, signal: dict[str, Any]) -> Any:
+        """Return the binding's answer to a call of `run`."""
+        inputs, options = await _build_arguments(call)
+        return await self._binding.run(call.model, inputs, _to_js(options, **signal))
+
+    async def _call(self, call: ApiRequest, signal: dict[str, Any]) -> Any:
         """Return what a member of the binding gives, as the answer to the request that stands for it over REST."""
         binding, url = self._binding, urlsplit(call.url)
+        path = url.path.removeprefix("/client/v4/accounts/binding").lstrip("/")
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        path = url.path.removeprefix("/client/v4/accounts/binding/")
-        try:
-            match [call.method, *path.split("/")]:
-                case ["GET", "ai", "models", "search"]:
-                    result = await binding.models(_to_js(query))
-                case _:
-                    result = _MISSING
-        except JsException as error:
-            return _build_error_response(error)
-        if result is _MISSING:
-            other = "make an `Ai` with an account and a token for it"
-            raise ConfigurationError(f"the binding of a Worker has no member for {call.method} {path}: {other}")
+        match [call.method, *map(unquote, path.split("/"))]:
+            case ["GET", "ai", "models", "search"]:
+                result = await binding.models(_to_js(query))
+            case ["GET", "ai", "tomarkdown", "supported"]:
+                result = await binding.toMarkdown().supported()
+            case ["GET", "ai-gateway", "gateways", id, "url", provider]:
+                result = await binding.gateway(id).getUrl(provider)
+            case ["GET", "ai-gateway", "gateways", id, "logs", log]:
+                result = await binding.gateway(id).getLog(log)
+            case ["PATCH", "ai-gateway", "gateways", id, "logs", log]:
+                result = await binding.gateway(id).patchLog(log, _parse_json(call.body))
+            case ["POST", "v1", "binding", id]:
+                headers = {name: value for name, value in call.headers.items() if name not in _OWN_HEADERS}
+                options = _to_js({"extraHeaders": headers}, **signal)
+                return await binding.gateway(id).run(_parse_json(call.body), options)
+            case ["POST", "autorag", "rags", name, "search"]:
+                result = await binding.autorag(name).search(_parse_json(call.body))
+            case ["POST", "autorag", "rags", name, "ai-search"] if not call.wants_stream:
+                result = await binding.autorag(name).aiSearch(_parse_json(call.body))
+            case _:
+                hint = "make an `Ai` with an account and a token for it"
+                raise ConfigurationError(f"the binding of a Worker has no member for {call.method} {path}: {hint}")
         return httpx.Response(200, json={"success": True, "result": _from_js(result)})
 
 
-async def _build_arguments(call: PreparedCall, abort: Any) -> tuple[Any, Any]:
-    """Return the inputs and the options of `run`, as the binding takes them."""
+@contextmanager
+def _abort_if_left() -> Generator[dict[str, Any]]:
+    """Give the option `signal`, by which a call that is cancelled, or out of time, ends at the binding too."""
+    abort = js and js.AbortController.new()
+    try:
+        yield {"signal": abort.signal} if abort else {}
+    except BaseException:
+        if abort:
+            abort.abort()
+        raise
+
+
+async def _build_arguments(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
+    """Return the inputs of `run`, as the binding takes them, and its options."""
     inputs, given = dict(call.inputs), call.options
     streams: dict[str, Any] = {}
     for name, value in call.inputs.items():
@@ -128,7 +146,7 @@ async def _build_arguments(call: PreparedCall, abort: Any) -> tuple[Any, Any]:
         options["queueRequest"] = True
     if given.reject_if_busy:
         options["rejectIfBusy"] = True
-    return _to_js(inputs, **streams), _to_js(options, **({"signal": abort.signal} if abort else {}))
+    return _to_js(inputs, **streams), options
 
 
 def _build_gateway(gateway: Any) -> dict[str, Any]:
@@ -162,7 +180,9 @@ def _build_error_response(error: Any) -> httpx.Response:
     name, message = getattr(error, "name", type(error).__name__), str(getattr(error, "message", error))
     if name not in _STATUSES and not re.match(_CODE, message):
         raise httpx.ReadError(f"{name}: {message}") from error
-    return httpx.Response(_STATUSES.get(name, 400), json={"name": name, "message": message})
+    return httpx.Response(
+        _STATUSES.get(name, 400), json={"success": False, "errors": [{"name": name, "message": message}]}
+    )
 
 
 class _Body(httpx.AsyncByteStream):
@@ -199,17 +219,21 @@ def _to_js(fields: Mapping[str, Any], **others: Any) -> Any:
 
     By way of JSON: `to_js` makes `undefined` of `None`, which the binding's own JSON then lacks.
     """
-    if js is None:
-        return {**cast("dict[str, Any]", to_builtins(fields)), **others}
-    fields = js.JSON.parse(json.dumps(to_builtins(fields)))
-    return js.Object.assign(fields, to_js(others, dict_converter=js.Object.fromEntries))
+    value = _parse_json(json.dumps(to_builtins(fields)))
+    return (
+        js.Object.assign(value, ffi.to_js(others, dict_converter=js.Object.fromEntries)) if js else {**value, **others}
+    )
+
+
+def _parse_json(text: Any) -> Any:
+    """Return the value of JSON text, or of its bytes."""
+    text = text.decode() if isinstance(text, bytes) else text
+    return js.JSON.parse(text) if js else json.loads(text)
 
 
 def _from_js(value: Any) -> Any:
-    """Return a value of JSON's, dates as text."""
-    if js is None:
-        return value
-    text = js.JSON.stringify(value)
+    """Return what JSON has of a value: of a date its text."""
+    text = js.JSON.stringify(value) if js else json.dumps(value, default=str)
     return json.loads(text) if isinstance(text, str) else None
 
 
@@ -221,7 +245,7 @@ async def _to_stream(content: Any) -> Any:
         content = [piece async for piece in cast("AsyncIterable[bytes]", content)]
     if not isinstance(content, bytes):
         content = b"".join(content)
-    return js.Response.new(to_js(content)).body if js else content
+    return js.Response.new(ffi.to_js(content)).body if js else content
 
 
 def _to_bytes(piece: Any) -> bytes:

@@ -273,7 +273,8 @@ class Ai:
         ```
 
         `arun` and all that stands on it is as over REST: inputs and limits are checked, answers typed, errors mapped.
-        `run` raises `ConfigurationError`, since a Worker has one thread, and so does what the binding has no member for.
+        `run` raises `ConfigurationError`, since a Worker waits for nothing but what is awaited, and so does what the
+        binding has no member for.
 
         - `binding` is `self.env.AI`, by the name that the Worker's configuration gives it.
         - `options` are those of `Ai`, without what concerns a network.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar, TypeVarTuple, Unpack
 
 from anyio import to_thread
 
 T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
 
 
-async def run_in_thread(function: Callable[..., T], *arguments: Any, abandon_on_cancel: bool = False) -> T:
+async def run_in_thread(
+    function: Callable[[Unpack[Arguments]], T], *arguments: *Arguments, abandon_on_cancel: bool = False
+) -> T:
     """Call a function in a thread, and return its result; where no thread can start, as in a Worker, call it here."""
     has_started = False
 

@@ -116,7 +116,11 @@ class Job(Generic[T]):
             self._threads += 1
             # A daemon: an interrupted program ends at once, and not with its last call.
             arguments = (_send_items, work.sender, self._todo, self._done)
-            threading.Thread(target=copy_context().run, args=arguments, name="cfai-job", daemon=True).start()
+            thread = threading.Thread(target=copy_context().run, args=arguments, name="cfai-job", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise ConfigurationError(f"{error}: where there are none, as in a Worker, call `arun_many`") from error
 
 
 def _send_items(sender: Sender, todo: SimpleQueue[Item | None], done: SimpleQueue[Any]) -> None:

@@ -83,7 +83,9 @@ class Binding:
             if isinstance(value, JsObject) and isinstance(value.body, ReadableStream)
         }
         if len(streams) > 1:
-            raise _internal(f"Multiple ReadableStreams are not supported. Found streams in keys: [{', '.join(streams)}]")
+            raise _internal(
+                f"Multiple ReadableStreams are not supported. Found streams in keys: [{', '.join(streams)}]"
+            )
         if streams:
             ((name, stream),) = streams.items()
             if gateway:
