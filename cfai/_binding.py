@@ -54,7 +54,8 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
     """What carries the requests of a client to the binding."""
 
     def __init__(self, binding: Any) -> None:
-        self._binding = binding
+        # The SDK of Python Workers wraps it, and makes other objects of what it takes and gives.
+        self._binding = getattr(binding, "_binding", binding)
 
     def handle_request(self, request: httpx.Request) -> NoReturn:
         raise ConfigurationError(_ONLY_AWAITED)

@@ -217,6 +217,18 @@ def test_the_stream_of_a_request_goes_through_without_being_read(open_worker: Op
     assert not body.is_locked
 
 
+def test_the_wrapper_of_the_sdk_is_taken_off(open_worker: Open) -> None:
+    class Wrapper:
+        def __init__(self, binding: Any) -> None:
+            self._binding = binding
+
+        def run(self, *_: Any) -> None:
+            raise AssertionError("it would give a response of its own")
+
+    _, binding = open_worker({"response": "Hi"})
+    assert run(Ai.from_binding(Wrapper(binding)).arun(GLM, HELLO)).text == "Hi"
+
+
 def test_what_the_binding_cannot_carry_is_said_before_it_is_called(open_worker: Open) -> None:
     ai, binding = open_worker({})
     rows: list[tuple[Any, type[Exception], str]] = [
