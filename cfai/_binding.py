@@ -7,17 +7,19 @@ the body as it is, so that both are read as over REST.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import anyio
 import httpx
 
+from cfai._config import BoundedWait
 from cfai._errors import CfaiError, ConfigurationError
 from cfai._json import to_builtins
 from cfai._request import CREDENTIAL_HEADERS, ApiRequest, PreparedCall, RawBody
@@ -55,7 +57,7 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
 
     def __init__(self, binding: Any) -> None:
         # The SDK of Python Workers wraps it, and makes other objects of what it takes and gives.
-        self._binding = getattr(binding, "_binding", binding)
+        self._binding = getattr(binding, "__dict__", {}).get("_binding", binding)
 
     def handle_request(self, request: httpx.Request) -> NoReturn:
         raise ConfigurationError(_ONLY_AWAITED)
@@ -63,8 +65,10 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         call, timeouts = request.extensions["cfai_request"], request.extensions["timeout"]
         try:
-            with anyio.fail_after(timeouts["read"]), _abort_if_left() as signal:
-                answer = await (self._run(call, signal) if isinstance(call, PreparedCall) else self._call(call, signal))
+            async with _limit_time(timeouts["read"]):
+                with _abort_if_left() as signal:
+                    is_run = isinstance(call, PreparedCall)
+                    answer = await (self._run(call, signal) if is_run else self._call(call, signal))
         except TimeoutError as error:
             raise httpx.ReadTimeout("the binding gave no answer") from error
         except CfaiError:
@@ -106,6 +110,15 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
                 hint = "make an `Ai` with an account and a token for it"
                 raise ConfigurationError(f"the binding of a Worker has no member for {call.method} {path}: {hint}")
         return httpx.Response(200, json={"success": True, "result": _from_js(result)})
+
+
+def _limit_time(seconds: float | None) -> asyncio.Timeout:
+    """Return a block that raises `TimeoutError` after so many seconds.
+
+    Not one of anyio's: a timer of Pyodide's may come a moment early, when anyio asks for another one, which its event
+    loop refuses if the moment has passed by then. Then none would ever come.
+    """
+    return asyncio.timeout(seconds.shorten(time.monotonic()) if isinstance(seconds, BoundedWait) else seconds)
 
 
 @contextmanager
@@ -196,7 +209,7 @@ class _Body(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
             try:
-                with anyio.fail_after(self._timeouts["read"]):
+                async with _limit_time(self._timeouts["read"]):
                     piece = await self._reader.read()
             except TimeoutError as error:
                 raise httpx.ReadTimeout("the binding gave nothing more") from error

@@ -62,8 +62,6 @@ async def main(env, ctx):
 
     worker = Default(ctx, env)
     response = await worker.fetch(Request("https://worker.example/?prompt=Hello"))
-    assert await response.text() == answer.text
-    response = await worker.fetch(Request("https://worker.example/stream?prompt=Hello"))
     assert response.headers["content-type"] == "text/event-stream"
     assert (await response.text()).endswith("data: [DONE]\n\n")
     print("all of it works in Pyodide", sys.version.split()[0])

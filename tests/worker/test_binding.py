@@ -361,6 +361,43 @@ def test_a_call_that_is_cancelled_or_out_of_time_ends_at_the_binding_too(open_wo
     assert silent.is_cancelled
 
 
+class EarlyLoop(asyncio.SelectorEventLoop):
+    """An event loop whose timers come early, and which then sets no other: the time has passed. So may Pyodide's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known: list[Any] = []
+
+    def call_at(self, when: float, callback: Any, *arguments: Any, **options: Any) -> Any:
+        if callback in self.known:
+            raise ValueError("Can't schedule in the past")
+        self.known.append(callback)
+        return super().call_at(when - 0.005, callback, *arguments, **options)
+
+
+def test_time_limits_hold_where_a_timer_comes_a_moment_early(open_worker: Open) -> None:
+    async def fetch(_: Request) -> Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    def open_stream() -> Response:
+        pieces = [EVENTS[:30], anyio.sleep_forever()]
+        return Response(ReadableStream(pieces), headers={"content-type": "text/event-stream"})
+
+    async def main(ai: Ai, **limits: Any) -> None:
+        async with asyncio.timeout(10):
+            async for _ in ai.arun(GLM, {**HELLO, "stream": True}, **limits):
+                pass
+
+    for limits in ({"timeout": 0.02}, {"total_timeout": 0.02}):
+        for answer in (fetch, open_stream()):
+            ai, _ = open_worker(answer, max_retries=0)
+            with row(limits), asyncio.Runner(loop_factory=EarlyLoop) as runner:
+                runner.get_loop().set_exception_handler(lambda *_: None)  # anyio's own timers fail
+                with pytest.raises(APITimeoutError):
+                    runner.run(main(ai, **limits))
+
+
 def test_models_are_those_of_the_binding(open_worker: Open) -> None:
     rows = [{"id": str(number), "name": f"@cf/a/{number}"} for number in range(3)]
     pages = [{"result": rows[:2]}, {"result": rows[2:]}, reply({"errors": [{"message": "Broken"}]}, 400)]

@@ -1,4 +1,5 @@
-"""A Python Worker: `/?prompt=…` is an answer as text, `/stream?prompt=…` an event stream of its tokens."""
+"""A Python Worker: `/?prompt=…` is an event stream of an answer's tokens. Start it with `uv run pywrangler dev`."""
+# pyright: basic, reportMissingImports=false
 
 from asyncio import create_task
 from urllib.parse import parse_qs, urlsplit
@@ -12,22 +13,18 @@ from cfai import Ai, CfaiError
 
 class Default(WorkerEntrypoint):
     async def fetch(self, request):
-        ai, url = Ai.from_binding(self.env.AI), urlsplit(request.url)
-        prompt = parse_qs(url.query).get("prompt", ["Where is New York?"])[0]
-        inputs = {"prompt": prompt, "stream": url.path == "/stream"}
+        prompt = parse_qs(urlsplit(request.url).query).get("prompt", ["Where is New York?"])[0]
+        ai, pipe = Ai.from_binding(self.env.AI), TransformStream.new()
         try:
-            answer = await ai.arun("@cf/zai-org/glm-4.7-flash", inputs)
+            stream = await ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": prompt, "stream": True})
         except CfaiError as error:
             return Response(error.user_message, status=500)
-        if not inputs["stream"]:
-            return Response(answer.text)
-        pipe = TransformStream.new()
-        self.ctx.waitUntil(create_task(send(answer, pipe.writable.getWriter())))
+        self.ctx.waitUntil(create_task(send(stream, pipe.writable.getWriter())))
         return Response(pipe.readable, headers={"content-type": "text/event-stream"})
 
 
 async def send(stream, writer):
-    async with stream:  # the model stops when the page is closed, and writing fails
+    async with stream:  # when the page is closed, writing fails, and the model stops
         async for chunk in stream.ato_event_stream():
             await writer.write(to_js(chunk))
     await writer.close()
