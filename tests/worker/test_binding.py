@@ -42,6 +42,7 @@ HELLO = {"prompt": "Hello"}
 WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(24)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 EVENTS = b'data: {"response":"Hel"}\n\ndata: {"response":"lo"}\n\ndata: [DONE]\n\n'
+STREAM = {"body": ReadableStream([WAV]), "contentType": "audio/wav"}
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -234,6 +235,8 @@ def test_what_the_binding_cannot_carry_is_said_before_it_is_called(open_worker: 
     rows: list[tuple[Any, type[Exception], str]] = [
         (lambda: ai.arun(GLM, HELLO, gateway={"id": "g", "token": "secret-4711"}), ConfigurationError, "token"),
         (lambda: ai.arun(NOVA, {"audio": WAV}, gateway="g"), InputError, "leave out `gateway`"),
+        (lambda: ai.arun(NOVA, {"audio": {"body": ReadableStream([])}}), InputError, "must have a 'contentType'"),
+        (lambda: ai.arun(NOVA, {"audio": STREAM, "image": STREAM}), InputError, "can have one stream at most"),
         (lambda: ai.amodel_schema(GLM), ConfigurationError, "has no member for GET ai/models/schema"),
     ]
     for call, kind, words in rows:
