@@ -31,7 +31,14 @@ from urllib.parse import quote
 import httpx
 
 from cfai import tokens, types
-from cfai._client_options import CallOptions, FallbackOptions, LocalOptions, ManyOptions, check_call_options
+from cfai._client_options import (
+    BindingOptions,
+    CallOptions,
+    FallbackOptions,
+    LocalOptions,
+    ManyOptions,
+    check_call_options,
+)
 from cfai._client_overloads import typed_abatch, typed_arun, typed_batch, typed_run
 from cfai._config import (
     NOT_GIVEN,
@@ -259,6 +266,46 @@ class Ai:
         # A client that is never closed ends it too, once nobody has it or a copy any more.
         weakref.finalize(ai._pool, server.request_stop)
         return ai
+
+    @classmethod
+    def from_binding(cls, binding: Any, **options: Unpack[BindingOptions]) -> Self:
+        """Return a client over the binding of a Python Worker, which needs no account and no token.
+
+        ```python
+        class Default(WorkerEntrypoint):
+            async def fetch(self, request):
+                ai = Ai.from_binding(self.env.AI)
+                answer = await ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": "Where is New York?"})
+                return Response(answer.text)
+        ```
+
+        `arun` and all that stands on it is as over REST: inputs and limits are checked, answers typed, errors mapped.
+        `run` raises `ConfigurationError`, since a Worker waits for nothing but what is awaited, and so does what the
+        binding has no member for.
+
+        - `binding` is `self.env.AI`, by the name that the Worker's configuration gives it.
+        - `options` are those of `Ai`, without what concerns a network.
+        """
+        if not hasattr(binding, "run"):
+            must_be = "`binding` must be the binding of Workers AI, such as `self.env.AI`"
+            raise ConfigurationError(f"{must_be}, got {type(binding).__name__}")
+        hidden = Secret(options)
+        del options  # a traceback shows the variables of this frame
+        if foreign := {*hidden.value} - {*BindingOptions.__annotations__}:
+            names = ", ".join(f"`{name}`" for name in sorted(foreign))
+            raise ConfigurationError(f"`Ai.from_binding` goes through no network: leave out {names}")
+        from cfai._binding import BASE_URL, BindingTransport
+
+        transport = BindingTransport(binding)
+        return cls(
+            account_id="binding",
+            api_token="binding",
+            base_url=BASE_URL,
+            trust_env=False,
+            http_client=httpx.Client(transport=transport, trust_env=False),
+            async_http_client=httpx.AsyncClient(transport=transport, trust_env=False),
+            **hidden.value,
+        )
 
     @property
     def account_id(self) -> str:

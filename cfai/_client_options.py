@@ -1,4 +1,4 @@
-"""The options of `Ai.local`, and of the methods that stand on `run`, for type checkers."""
+"""The options of `Ai.local`, of `Ai.from_binding`, and of the methods that stand on `run`, for type checkers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,19 @@ class LocalOptions(TypedDict, total=False):
     limit_overrides: Mapping[str, int | Mapping[str, int]] | None
     token_counter: tokens.TokenCounter | Mapping[str, tokens.TokenCounter] | None
     gateway_route: GatewayRoute
+
+
+class BindingOptions(TypedDict, total=False):
+    """The options of `Ai` that `Ai.from_binding` takes too: all but those that concern a network."""
+
+    timeout: float | httpx.Timeout | Timeout | None
+    total_timeout: float | None
+    max_retries: Retry | int | None
+    max_answer_bytes: int
+    checks: CheckMode
+    default_headers: Mapping[str, str] | None
+    limit_overrides: Mapping[str, int | Mapping[str, int]] | None
+    token_counter: tokens.TokenCounter | Mapping[str, tokens.TokenCounter] | None
 
 
 class CallOptions(TypedDict, total=False):

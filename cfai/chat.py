@@ -322,9 +322,9 @@ class Chat(Generic[AnswerT]):
         """Return the turn of a question. What takes long is done in a thread, beside the event loop."""
         if images is None and not is_slow_to_count({"messages": [*self._messages, {"content": text}]}):
             return self._prepare(text, images)
-        from anyio import to_thread  # not sooner: it imports asyncio
+        from cfai._threads import run_in_thread  # not sooner: it imports asyncio
 
-        return await to_thread.run_sync(self._prepare, text, images)
+        return await run_in_thread(self._prepare, text, images)
 
     def _check_model(self) -> None:
         """Raise `InputError` for a model that is sure to hold no conversation, or to call no tools."""

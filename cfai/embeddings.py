@@ -38,6 +38,7 @@ from cfai._limits import check_text, format_warning, list_input_warnings, make_i
 from cfai._pacing import Turns, exceeds_rate, make_pace
 from cfai._request import quote_model
 from cfai._response import concerns_all_calls
+from cfai._threads import run_in_thread
 from cfai._warnings import InputWarning, LimitWarning, warn
 from cfai.models.schemas import get_schema
 from cfai.types import Embeddings, Meta, Result, Runner, Vectors, add_up
@@ -149,7 +150,7 @@ async def aembed(
     texts = _read_column(texts)
     state = _State(policy, model, field, inputs, resume, texts)
     turns, once = state.make_turns(runner, requests_per_minute, options)
-    await anyio.to_thread.run_sync(state.check_all, texts)
+    await run_in_thread(state.check_all, texts)
     state.warn()
     slots = anyio.Semaphore(concurrency)
 

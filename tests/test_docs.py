@@ -48,6 +48,7 @@ NOT_RUN = {
     "local.md": 4,
     "migration.md": 4,
     "openai.md": 4,
+    "python-workers.md": 1,
     "scale.md": 4,
 }
 """How many blocks of a page cannot run here. Those of openai.md, migration.md and scale.md want other packages:

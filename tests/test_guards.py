@@ -28,7 +28,7 @@ _SEND = sys.modules["cfai._transport.send"]
 
 
 ORDER = (
-    ("_version", "_lazy", "_json", "_escape", "_repr", "_warnings"),
+    ("_version", "_lazy", "_json", "_escape", "_repr", "_threads", "_warnings"),
     ("_display",),
     ("_errors",),
     ("models", "types"),
@@ -39,7 +39,7 @@ ORDER = (
     ("_response",),
     ("_transport",),
     ("_streaming",),
-    ("_resources",),
+    ("_resources", "_binding"),
     ("_pacing",),
     ("chat", "embeddings", "fallback", "many", "structured", "tools"),
     ("_client_options", "_client_overloads", "_client"),

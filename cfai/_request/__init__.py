@@ -25,7 +25,7 @@ from cfai._request.prepare import (
     quote_model,
     refuse_streams,
 )
-from cfai._request.raw_body import make_form
+from cfai._request.raw_body import RawBody, make_form
 
 __all__ = [
     "CREDENTIAL_HEADERS",
@@ -35,6 +35,7 @@ __all__ = [
     "GatewayRetries",
     "Medium",
     "PreparedCall",
+    "RawBody",
     "RunOptions",
     "StreamedFile",
     "UniversalGatewayOptions",

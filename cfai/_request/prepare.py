@@ -172,9 +172,9 @@ async def aprepare(config: ClientConfig, model: str, inputs: Any, options: RunOp
         inputs = inputs_to_builtins(inputs)
         if has_preloaded.is_set() and not is_slow_to_count(inputs):
             return prepare(config, model, inputs, options)
-    from anyio import to_thread  # not sooner: it imports asyncio
+    from cfai._threads import run_in_thread  # not sooner: it imports asyncio
 
-    return await to_thread.run_sync(prepare, config, model, inputs, options)
+    return await run_in_thread(prepare, config, model, inputs, options)
 
 
 def prepare_unstreamed(call: PreparedCall, started: float, attempts: int) -> PreparedCall:

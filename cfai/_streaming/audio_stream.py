@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 
 from cfai import types
 from cfai._errors import APIResponseValidationError, InferenceUpstreamError, StreamError, StreamTruncatedError
@@ -215,11 +214,13 @@ class AsyncAudioStream(_AudioState, AsyncReading[bytes]):
 
         The rules for the path are those of `Audio.save`. If the stream breaks, what had come is in the file.
         """
+        from cfai._threads import run_in_thread  # not sooner: it imports asyncio
+
         if not self._token_decoder.chunks:
             async for _ in self:  # the first bytes tell the type
                 break
         find_target = partial(types.find_target, path, self.media_type, overwrite=overwrite)
-        target = await anyio.to_thread.run_sync(find_target)
+        target = await run_in_thread(find_target)
         async with await anyio.open_file(target, "wb") as file:
             await file.write(self.content)
             async for chunk in self:

@@ -557,7 +557,8 @@ class AsyncReading(_StreamState[T]):
     async def _wait_in_time(self) -> None:
         for seconds in (self._budget.shorten(None, time.monotonic()), LAST_LOOK):
             with anyio.move_on_after(seconds):
-                await self._body.wait()
+                if not self._body.received and not self._body.is_over:  # it may be when this wait was cancelled
+                    await self._body.wait()
                 return
         # If the process was stopped meanwhile, the last look was at what had come.
         raise self._budget.make_error()

@@ -292,7 +292,7 @@ def _build_http_request(pooled_client: PooledClient, request: ApiRequest, budget
         http_request = client.build_request(
             request.method, url, headers=dict(request.headers), content=body, timeout=tuple(timeouts.values())
         )
-    http_request.extensions["trace"] = trace
+    http_request.extensions |= {"trace": trace, "cfai_request": request}
     return http_request
 
 
@@ -349,9 +349,9 @@ class _IteratorInThread:
         return self
 
     async def __anext__(self) -> bytes:
-        from anyio import to_thread  # not sooner: it imports asyncio
+        from cfai._threads import run_in_thread  # not sooner: it imports asyncio
 
-        piece = await to_thread.run_sync(next, self._pieces, None)
+        piece = await run_in_thread(next, self._pieces, None)
         if piece is None:
             raise StopAsyncIteration
         return piece
@@ -394,6 +394,7 @@ def _strip_request(http_request: Any) -> None:
     # From here on the request lives in responses, exceptions and their pickles. Nor is the answer's body traced, which
     # takes as long as building the request (5 µs): what has begun to be answered may be billed.
     http_request.extensions.pop("trace", None)
+    http_request.extensions.pop("cfai_request", None)
     for name in CREDENTIAL_HEADERS:
         if name in http_request.headers:
             del http_request.headers[name]

@@ -13,11 +13,11 @@ from queue import SimpleQueue
 from typing import Any, Generic, Self, TypeVar, cast
 
 import anyio
-import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from cfai._credentials import Secret
 from cfai._errors import ConfigurationError
+from cfai._threads import run_in_thread
 from cfai._transport import get_running_loop, start_system_task
 from cfai.many._report import JobReport, Row
 from cfai.many._sender import Item, Sender
@@ -116,7 +116,11 @@ class Job(Generic[T]):
             self._threads += 1
             # A daemon: an interrupted program ends at once, and not with its last call.
             arguments = (_send_items, work.sender, self._todo, self._done)
-            threading.Thread(target=copy_context().run, args=arguments, name="cfai-job", daemon=True).start()
+            thread = threading.Thread(target=copy_context().run, args=arguments, name="cfai-job", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise ConfigurationError(f"{error}: where there are none, as in a Worker, call `arun_many`") from error
 
 
 def _send_items(sender: Sender, todo: SimpleQueue[Item | None], done: SimpleQueue[Any]) -> None:
@@ -244,7 +248,7 @@ class _Calls:
         try:
             with scope:
                 if self._work.options.journal is not None:  # in a thread: a large one takes seconds
-                    self._work.use_journal(await anyio.to_thread.run_sync(self._work.open_journal))
+                    self._work.use_journal(await run_in_thread(self._work.open_journal))
                 async with anyio.create_task_group() as group:
                     with anyio.CancelScope() as reading:
                         await self._read(group, reading)

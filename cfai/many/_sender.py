@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import anyio.to_thread
-
 from cfai._config import Retry
 from cfai._credentials import Secret
 from cfai._errors import (
@@ -24,6 +22,7 @@ from cfai._errors import (
 from cfai._json import is_mapping
 from cfai._pacing import Pace, Turns, exceeds_rate
 from cfai._response import concerns_all_calls
+from cfai._threads import run_in_thread
 from cfai.fallback import CallPlan, arun_plan, plan_call, run_plan
 from cfai.many._journal import Journal
 from cfai.many._report import Row
@@ -137,7 +136,7 @@ class Sender:
         """Have the journal put on the disk, if it is time."""
         if self.journal is not None and self.journal.is_sync_due(time.monotonic()):
             try:
-                await anyio.to_thread.run_sync(self.journal.sync)
+                await run_in_thread(self.journal.sync)
             except OSError as error:
                 self.failure = self.failure or error
 

@@ -115,7 +115,7 @@ def _run_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
 
 
 async def _arun_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
-    from anyio import to_thread  # not sooner: it imports asyncio
+    from cfai._threads import run_in_thread  # not sooner: it imports asyncio
 
     done, started = ToolResult(call), time.monotonic()
     try:
@@ -124,7 +124,7 @@ async def _arun_call(tools: Mapping[str, Tool], call: ToolCall) -> ToolResult:
             value = function()
         else:
             # In a list: trio takes no coroutine from a thread. A thread that is abandoned runs on alone.
-            (value,) = await to_thread.run_sync(lambda: [function()], abandon_on_cancel=True)
+            (value,) = await run_in_thread(lambda: [function()], abandon_on_cancel=True)
         _record(done, await value if inspect.isawaitable(value) else value)
     except Exception as error:
         _record_error(done, error)

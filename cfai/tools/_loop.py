@@ -52,10 +52,10 @@ async def arun_with_tools(
     runner: Runner, model: str, inputs: Any, tools: Iterable[ToolFunction], max_rounds: int, options: Secret
 ) -> ToolsOutput | AsyncToolsStream:
     """Run a model until it answers without asking for tools. `Ai.arun_with_tools` has the rest."""
-    from anyio import to_thread  # not sooner: it imports asyncio
+    from cfai._threads import run_in_thread  # not sooner: it imports asyncio
 
     _check_models(model, options)
-    inputs = (await to_thread.run_sync(encode_media, model, inputs))[0] if has_media(model, inputs) else inputs
+    inputs = (await run_in_thread(encode_media, model, inputs))[0] if has_media(model, inputs) else inputs
     return await arun_conversation(runner, Conversation(model, inputs, make_tools(tools), max_rounds), options)
 
 

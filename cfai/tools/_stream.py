@@ -267,7 +267,7 @@ async def aopen_stream(runner: Runner, conversation: Conversation, options: Secr
 async def abuild_inputs(conversation: Conversation) -> dict[str, Any]:
     """Return the inputs of the next call. What takes long is done in a thread, beside the event loop."""
     if conversation.is_slow_to_build:
-        from anyio import to_thread  # not sooner: it imports asyncio
+        from cfai._threads import run_in_thread  # not sooner: it imports asyncio
 
-        return await to_thread.run_sync(conversation.build_inputs)
+        return await run_in_thread(conversation.build_inputs)
     return conversation.build_inputs()

@@ -1,0 +1,1 @@
+"""cfai in Pyodide, over the binding of a Worker: `python .ci/python_worker`."""

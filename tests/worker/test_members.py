@@ -1,0 +1,130 @@
+"""Members of the binding beside `run`: each answers the request that stands for it over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cfai import Ai, AiInternalError, AuthenticationError, ConfigurationError, InferenceUpstreamError, NotFoundError
+from cfai._resources import AccountApi
+from cfai._resources.api import Operation, read_body, read_result
+from tests.conftest import row
+from tests.worker.conftest import Open
+from tests.worker.javascript import JSON, JsException, Promise, Response, to_python
+from tests.worker.runtime import reply
+
+STEPS = [{"provider": "workers-ai", "endpoint": "@cf/a/b", "headers": {}, "query": {"prompt": None}}]
+QUERY = {"query": "Where?", "max_num_results": 3}
+
+
+class Members:
+    """A binding that notes which member was called with what, and gives `value`, or raises it."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.called: list[Any] = []
+
+    def run(self, *arguments: Any) -> Any:
+        return self.__getattr__("run")(*arguments)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self.called.append([name, *map(to_python, arguments)])
+            # These three give an object, and not a promise.
+            return self if name in ("gateway", "autorag", "toMarkdown") else Promise(self._answer())
+
+        return call
+
+    async def _answer(self) -> Any:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value if isinstance(self.value, Response) else JSON.parse(json.dumps(self.value))
+
+
+def call(binding: Members, **operation: Any) -> Any:
+    ai = Ai.from_binding(binding, max_retries=0)
+    api: AccountApi = ai._api
+    return asyncio.run(api.acall(Operation(**{"read": read_result, **operation})))
+
+
+@pytest.mark.usefixtures("open_worker")
+def test_a_member_is_called_as_the_binding_has_it_and_its_value_is_the_result() -> None:
+    log = {"id": "log 1", "cached": False, "created_at": "2019-08-24T14:15:22.000Z"}
+    logs = "/ai-gateway/gateways/mine/logs/log%201"
+    rows: list[tuple[dict[str, Any], Any, list[Any]]] = [
+        ({"path": "/ai/tomarkdown/supported"}, [{"extension": ".md"}], [["toMarkdown"], ["supported"]]),
+        (
+            {"path": "/ai-gateway/gateways/mine/url/openai"},
+            "https://gateway/openai",
+            [["gateway", "mine"], ["getUrl", "openai"]],
+        ),
+        ({"path": logs}, log, [["gateway", "mine"], ["getLog", "log 1"]]),
+        (
+            {"method": "PATCH", "path": logs, "json": {"feedback": -1, "score": None}},
+            None,
+            [["gateway", "mine"], ["patchLog", "log 1", {"feedback": -1, "score": None}]],
+        ),
+        (
+            {"method": "POST", "path": "/autorag/rags/docs/search", "json": QUERY},
+            {"data": []},
+            [["autorag", "docs"], ["search", QUERY]],
+        ),
+        (
+            {"method": "POST", "path": "/autorag/rags/docs/ai-search", "json": QUERY},
+            {"response": "here"},
+            [["autorag", "docs"], ["aiSearch", QUERY]],
+        ),
+    ]
+    for operation, value, called in rows:
+        with row(operation["path"]):
+            binding = Members(value)
+            assert call(binding, **operation) == value
+            assert binding.called == called
+
+
+def test_a_universal_call_goes_to_the_gateway_with_its_options_as_headers(open_worker: Open) -> None:
+    open_worker({})
+    binding = Members(reply({"response": "Hi"}, cf_aig_step="1"))
+    path, headers = "https://workers-binding.ai/v1/binding/mine", {"cf-aig-skip-cache": "true", "x-custom": "stuff"}
+    body = call(binding, method="POST", path=path, json=STEPS, headers=headers, read=read_body)
+    assert body == {"response": "Hi"}
+    gateway, (name, steps, options) = binding.called
+    assert (gateway, name, steps) == (["gateway", "mine"], "run", STEPS)
+    assert options == {"extraHeaders": headers, "signal": {"aborted": False}}, "no token, and nothing of a network"
+
+
+def test_what_a_member_throws_has_the_status_that_it_stands_for(open_worker: Open) -> None:
+    open_worker({})
+    rows: list[tuple[str, type[InferenceUpstreamError], int]] = [
+        ("AiGatewayLogNotFound", NotFoundError, 404),
+        ("AiGatewayInternalError", AiInternalError, 500),
+        ("AutoRAGNotFoundError", NotFoundError, 404),
+        ("AutoRAGUnauthorizedError", AuthenticationError, 401),
+        ("AutoRAGInternalError", AiInternalError, 500),
+    ]
+    for name, kind, status in rows:
+        with row(name), pytest.raises(kind, match="the reason") as caught:
+            call(Members(JsException(name, "the reason")), path="/ai-gateway/gateways/mine/logs/1")
+        assert (caught.value.status_code, caught.value.name) == (status, name)
+        assert caught.value.body["errors"][0]["message"] == "the reason", "as over REST"
+
+
+def test_what_has_no_member_is_said(open_worker: Open) -> None:
+    open_worker({})
+    rows: list[dict[str, Any]] = [
+        {"path": "/ai/models/schema", "query": {"model": "@cf/a/b"}},
+        {"path": "/ai-gateway/gateways/mine/logs"},
+        {"method": "DELETE", "path": "/ai-gateway/gateways/mine/logs/1"},
+        {"method": "POST", "path": "/ai/tomarkdown", "body": b"form"},
+        {"method": "POST", "path": "/autorag/rags/docs/ai-search", "json": QUERY, "wants_stream": True},
+    ]
+    for operation in rows:
+        binding = Members({})
+        words = f"has no member for {operation.get('method', 'GET')} {operation['path'][1:]}: make an `Ai` with"
+        with row(operation), pytest.raises(ConfigurationError, match=words):
+            call(binding, **operation)
+        assert binding.called == []
