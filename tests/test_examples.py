@@ -118,19 +118,13 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
         "batch.py",
         "chat.py",
         "cost.py",
+        "documents.py",
         "fastapi_sse.py",
+        "finetune.py",
+        "gateway.py",
         "many.py",
-        "stream.py",
-        "stream_async.py",
-        "structured.py",
     }
-    others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "stream.py", "stream_async.py", "structured.py"}
-    others |= {"documents.py", "finetune.py"}
-    others = {"chat.py", "cost.py", "fastapi_sse.py", "gateway.py", "many.py"}
-    others |= {"stream.py", "stream_async.py", "structured.py"}
-    others = {"chat.py", "cost.py", "fastapi_sse.py", "many.py", "search.py", "stream.py", "stream_async.py"}
-    others |= {"structured.py"}
-    others |= {"realtime.py"}
+    others |= {"realtime.py", "search.py", "stream.py", "stream_async.py", "structured.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
     found = {path.name for path in EXAMPLES.glob("*.py")}
     assert found == others | elsewhere | TASKS.keys(), "each is tested here, or where it is said"

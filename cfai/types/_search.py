@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 
 from pydantic import BeforeValidator, Field
 
+from cfai._repr import short_repr
 from cfai.types._output import Fields, Output
 from cfai.types._text import Choice, TextOutput
 
@@ -394,6 +395,8 @@ class SearchItemLog(Fields):
 @dataclass(frozen=True, slots=True)
 class SearchItemContent:
     """The file that an item is of."""
+
+    __repr__ = short_repr
 
     content_type: str
     """As the service declares it."""

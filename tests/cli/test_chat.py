@@ -63,7 +63,8 @@ class Terminal:
         self._set_size(columns, rows)
         names = {"CLOUDFLARE_API_BASE_URL": url, "CLOUDFLARE_ACCOUNT_ID": ACCOUNT, "CLOUDFLARE_API_TOKEN": TOKEN}
         names |= {"PYTHONIOENCODING": "utf-8", "TERM": "xterm-256color", **environment}
-        kept = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "NO_COLOR")}
+        taken = ("COLUMNS", "FORCE_COLOR", "LINES", "NO_COLOR")
+        kept = {name: value for name, value in os.environ.items() if name not in taken}
         # Ctrl-C reaches the program whose terminal it is, so it takes this one.
         code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from cfai.cli import main; main()"
         command = [sys.executable, "-c", code, *arguments]

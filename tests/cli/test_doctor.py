@@ -66,7 +66,7 @@ def test_neurons_are_spent_only_by_leave_and_without_it_the_health_is_in_the_jso
     for number, typed in enumerate(("n\n", "\n", ""), 1):
         code, _, err = doctor("--conformance", typed=typed)
         assert code == 1, typed
-        assert "up to 176 neurons" in err
+        assert "up to 179 neurons" in err
         assert len(local.requests) == number, "the one of the health check"
     code, out, err = doctor("--json", "--conformance", typed="n\n")
     report = json.loads(out)
@@ -85,15 +85,21 @@ def test_with_leave_each_fact_has_a_line(doctor: Run, options: list[str], typed:
     assert [line[9 : 9 + len(name)] for line, name in zip(out.splitlines()[len(CHECKS) :], names, strict=True)] == names
 
 
-def test_what_is_found_out_is_in_the_json_and_recorded(doctor: Run, local: Emulator, tmp_path: Path) -> None:
-    folder = tmp_path / "recordings"
-    code, out, _ = doctor("--conformance", "--yes", "--json", "--gateway", "default", "--record", str(folder))
+@pytest.mark.usefixtures("local")
+def test_what_is_found_out_is_in_the_json_and_recorded(
+    doctor: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, account_id = tmp_path / "recordings", "89abcdef" * 4
+    with Emulator(account_id=account_id) as local:
+        monkeypatch.setenv("CLOUDFLARE_API_BASE_URL", local.base_url)
+        monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", account_id)
+        code, out, _ = doctor("--conformance", "--yes", "--json", "--gateway", "default", "--record", str(folder))
     report = json.loads(out)
     assert (code, report["ok"]) == (0, True)
     assert [finding["check"] for finding in report["conformance"]] == [fact.name for fact in FACTS]
     files = sorted(folder.iterdir())
     assert files[0].name == "0001-cf-baai-bge-small-en-v1.5.json"
-    assert not [file for file in files if local.account_id in file.read_text("utf-8")]
+    assert not [file for file in files if account_id in file.read_text("utf-8")]
 
 
 def test_after_a_problem_nothing_more_is_asked(doctor: Run, local: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

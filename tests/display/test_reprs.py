@@ -76,7 +76,7 @@ def make_model(kind: type[Any]) -> Any:
         types.MarkdownFormat: {"extension": LONG, "mimeType": LONG},
         types.Finetune: {"name": LONG, "model": LONG, "description": LONG},
     }
-    value = fields[kind]
+    value = fields.get(kind, {})  # all fields of the others may be missing
     return kind.model_validate(
         value if isinstance(value, list) else {**value, "extra": [LONG] * 100} if kind not in BINARY else value
     )
@@ -103,6 +103,8 @@ def list_values() -> Iterator[Any]:
     yield types.ToolsOutput.from_steps([types.Step([MESSAGE] * 50, ANSWER, [result] * 5)], [MESSAGE] * 50)
     yield types.Vectors("@cf/baai/bge-m3", 2, array("f", [0.5] * 4000))
     yield from (cfai.Row(1, {"prompt": LONG}, ANSWER, answer=ANSWER), cfai.Row(1, {}, error=error))
+    yield types.BatchItem(1, ANSWER, external_reference=LONG)
+    yield types.SearchItemContent(f"text/{LONG}", LONG, 10_000, content=b"x" * 10_000)
     yield cfai.JobReport(1, failures=dict.fromkeys(map(str, range(300)), 1), stopped=LONG)
     yield cfai.FittedMessages([MESSAGE] * 50, [MESSAGE] * 50, cfai.count_tokens(LONG, model=GLM), True)
     yield cfai.CheckResult(GLM, "too long", error=cfai.LimitError(LONG), tokens=cfai.count_tokens(LONG, model=GLM))

@@ -83,7 +83,7 @@ def test_an_extra_that_is_missing_is_named_and_no_problem(monkeypatch: pytest.Mo
     assert {*_machine.EXTRAS, "dev", "docs"} == set(metadata.metadata("cfai-sdk").get_all("Provides-Extra", []))
     monkeypatch.setattr("cfai.doctor._machine.find_spec", lambda name: None if name == "tokenizers" else True)
     report = findings()["extras"]
-    message = "installed: cli, emulator, llama, media, aiohttp, tools, ray; not installed: tokenizers"
+    message = "installed: cli, emulator, llama, media, aiohttp, tools, ray, realtime; not installed: tokenizers"
     assert (report.verdict, report.message) == ("ok", message)
 
 
