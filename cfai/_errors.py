@@ -17,7 +17,7 @@ CfaiError
 │   ├── PermissionDeniedError          403: the token, the account or the plan does not allow it
 │   │   └── AutoRAGUnauthorizedError   401 or 403 of AutoRAG                               (also AuthenticationError)
 │   ├── NotFoundError                  404: no such model, or no such account
-│   │   └── AiGatewayLogNotFound       404: no such log of an AI Gateway
+│   │   ├── AiGatewayLogNotFound       404: no such log of an AI Gateway
 │   │   ├── AiSearchNotFoundError      no such instance, item or job of AI Search
 │   │   └── AutoRAGNotFoundError       no such AutoRAG
 │   ├── RequestTimeoutError            408, 504, 524: gave up; it may have been billed          (also APITimeoutError)
