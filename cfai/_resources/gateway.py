@@ -388,10 +388,8 @@ def _read_answer(steps: Secret, open_stream: OpenStream | None, response: ApiRes
 
     Without `open_stream` that is the raw response.
     """
-    number = response.meta.gateway_step or 0
-    step = steps.value[number] if number < len(steps.value) else steps.value[0]
-    inputs, answered = _get_query(step), response.pool.usage.answered
-    response.meta.model = _name_model(step, inputs)
+    inputs, response.meta.model = _describe_step(steps, response.meta.gateway_step or 0)
+    answered = response.pool.usage.answered
     # The keys of providers stand in the body, and a response holds its request.
     response.http.request._content, response.http.request.stream = b"", httpx.ByteStream(b"")
     if open_stream is None:
@@ -425,6 +423,16 @@ def _list_secrets(steps: list[dict[str, Any]]) -> tuple[str, ...]:
         headers: Mapping[Any, Any] = step.get("headers") or {}
         secrets += [str(headers[name]).removeprefix("Bearer ") for name in headers if is_secret_header(str(name))]
     return tuple(secrets)
+
+
+def _describe_step(steps: Secret, number: int) -> tuple[Mapping[str, Any], str]:
+    """Return the inputs of a step, the first if there is none of the number, and the model that it calls.
+
+    The headers of steps are credentials: a step is in no frame that reads an answer, which a traceback would show.
+    """
+    step = steps.value[number] if number < len(steps.value) else steps.value[0]
+    inputs = _get_query(step)
+    return inputs, _name_model(step, inputs)
 
 
 def _get_query(step: Mapping[str, Any]) -> Mapping[str, Any]:

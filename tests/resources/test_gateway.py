@@ -450,6 +450,23 @@ def test_an_answer_that_is_an_error_is_raised_where_it_is_read(gateway: AiGatewa
         assert KEY not in f"{caught.value.body} {caught.value.headers}"  # type: ignore[attr-defined]
 
 
+@respx.mock
+def test_an_answer_that_cannot_be_read_shows_no_key_in_its_traceback(gateway: AiGateway, invoke: Invoke) -> None:
+    steps = [{**STEP, "headers": {"x-api-key": KEY}}, {"provider": "workers-ai", "endpoint": LLAMA}]
+    rows = [
+        httpx.Response(204),
+        httpx.Response(200, content=b"{bad", headers={"content-type": "application/json"}),
+        httpx.Response(200, json={"error": {"message": "no"}}, headers={"cf-aig-step": "1"}),
+    ]
+    for response in rows:
+        respx.post(HOST).mock(return_value=response)
+        with row(response.content), pytest.raises((APIResponseValidationError, AiInternalError)) as caught:
+            invoke(gateway, "run", steps, return_raw_response=False, authorize=True)
+        frames = [frame for frame, _ in traceback.walk_tb(caught.tb) if "/cfai/_" in frame.f_code.co_filename]
+        shown = [frame for frame in frames if any(secret in repr(frame.f_locals) for secret in (KEY, TOKEN))]
+        assert (frames != [], shown) == (True, [])
+
+
 def test_steps_are_tried_in_order_until_one_answers(local_gateway: AiGateway, ai: Ai, invoke: Invoke) -> None:
     openai = {"provider": "openai", "endpoint": "chat/completions", "query": HELLO}
     unknown = {"provider": "workers-ai", "endpoint": "@cf/none/such", "query": HELLO}
