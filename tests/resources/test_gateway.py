@@ -641,6 +641,6 @@ def test_the_gateways_of_the_emulator_are_no_kinder_than_those_of_the_service(lo
             assert httpx.request(method, url, headers=headers, json=body).status_code == status
     with local.ai() as ai:
         log_id = ai.run(GLM, HELLO, gateway="g").meta.gateway_log_id
-    for body in ([], {"feedback": 2}, {"feedback": True}, {"score": "x"}, {"metadata": "x"}):
+    for body in ([], {"feedback": 2}, {"feedback": True}, {"score": "x"}, {"metadata": "x"}, {"metadata": {"a": {}}}):
         with row(body):
             assert httpx.patch(f"{api}/logs/{log_id}", headers=key, json=body).status_code == 400

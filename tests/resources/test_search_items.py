@@ -331,7 +331,8 @@ def test_an_error_in_the_place_of_a_document_is_raised(
         with row(options), pytest.raises(AiSearchInternalError, match="Not Found: item"):
             invoke(remote.items.get("i"), "download", **options)
     assert list(tmp_path.iterdir()) == []
-    for document in ([1], {"success": False}, {"errors": []}):
+    documents: list[Any] = [[1], {"success": False}, {"errors": []}]
+    for document in documents:
         respx.get(f"{ITEMS}/i/download").respond(200, json=document)
         with row(document):
             invoke(remote.items.get("i"), "download", to=tmp_path / "a.json", overwrite=True)
