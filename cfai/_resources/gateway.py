@@ -16,6 +16,7 @@ from cfai._credentials import Secret, check_flag, describe, is_secret_header
 from cfai._errors import (
     AiGatewayInternalError,
     AiGatewayLogNotFound,
+    AuthenticationError,
     ConfigurationError,
     InferenceUpstreamError,
     InputError,
@@ -291,6 +292,7 @@ class AiGateway:
             headers={**headers, **extra.value},
             token_header="cf-aig-authorization",
             read=partial(_read_answer, listed, None if raw else open_stream),
+            map_error=partial(_map_run_error, [step["provider"] for step in listed.value]),
             body_secrets=_list_secrets(listed.value),
             wants_stream=any(_get_query(step).get("stream") for step in listed.value),
             wants_raw=raw,
@@ -312,6 +314,16 @@ def _map_log_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
         details = str(renamed).rpartition(" (status ")[2]
         renamed.args = (f"{renamed.name}: Log Not Found (status {details}",)
     return renamed
+
+
+def _map_run_error(providers: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
+    """Return an error, which blames the key of the provider that refused it, and not the API token."""
+    number = (error.headers or {}).get("cf-aig-step", "")
+    is_known = number in map(str, range(len(providers)))
+    if isinstance(error, AuthenticationError) and is_known and providers[int(number)] != "workers-ai":
+        hint = f"check the key of {providers[int(number)]}, in the headers of steps[{number}] or stored in the gateway"
+        error.args = (f"{str(error).partition('. What to do: ')[0]}. What to do: {hint}.",)
+    return error
 
 
 def _check_patch(name: str, value: Any) -> None:

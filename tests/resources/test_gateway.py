@@ -451,6 +451,23 @@ def test_an_answer_that_is_an_error_is_raised_where_it_is_read(gateway: AiGatewa
 
 
 @respx.mock
+def test_a_refused_key_is_blamed_on_whose_it_is(gateway: AiGateway, invoke: Invoke) -> None:
+    steps = [{"provider": "openai", "endpoint": "responses", "headers": {"authorization": KEY}}, STEP]
+    rows = [
+        ("0", r"What to do: check the key of openai, in the headers of steps\[0\] or stored in the gateway\.$"),
+        ("1", "check the token: it needs .*Workers AI Read and Edit"),
+        ("2", "check the token"),
+        (None, "check the token"),
+    ]
+    for number, said in rows:
+        headers = {} if number is None else {"cf-aig-step": number}
+        respx.post(HOST).respond(401, json={"error": {"message": "Incorrect API key"}}, headers=headers)
+        with row(number), pytest.raises(AuthenticationError, match=said) as caught:
+            invoke(gateway, "run", steps, return_raw_response=False)
+        assert "Incorrect API key" in str(caught.value)
+
+
+@respx.mock
 def test_an_answer_that_cannot_be_read_shows_no_key_in_its_traceback(gateway: AiGateway, invoke: Invoke) -> None:
     steps = [{**STEP, "headers": {"x-api-key": KEY}}, {"provider": "workers-ai", "endpoint": LLAMA}]
     rows = [

@@ -19,6 +19,7 @@ from cfai import (
     APIResponseValidationError,
     AuthenticationError,
     BadRequestError,
+    CfaiError,
     ConfigurationError,
     InputError,
     RateLimitError,
@@ -304,6 +305,17 @@ def test_errors_have_the_names_of_the_binding(remote: Ai, invoke: Invoke) -> Non
                 invoke(owner, method, *([] if params is None else [params]))
             assert caught.value.name == name  # pyright: ignore[reportAttributeAccessIssue]
             assert TOKEN not in str(caught.value)
+
+
+@respx.mock
+def test_what_a_token_lacks_and_what_is_not_there_is_told(remote: Ai, invoke: Invoke) -> None:
+    for status, code, said in (
+        (401, 10000, "of AI Search, AI Search Edit"),
+        (400, 7000, "name or id of what was called"),
+    ):
+        respx.route().respond(status, json={"success": False, "errors": [{"code": code, "message": "no"}]})
+        with row(code), pytest.raises(CfaiError, match=said):
+            invoke(remote.search().get("docs"), "info")
 
 
 @respx.mock

@@ -133,6 +133,16 @@ def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(
                 invoke(remote.items, "upload", name, content, **options)
 
 
+def test_a_file_that_changes_while_it_is_sent_is_named(docs: AiSearchInstance, tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    for after in (10, 400_000):
+        path.write_bytes(b"x" * 300_000)
+        body: Any = docs.items._upload("log.txt", path, None, False).body  # pyright: ignore[reportPrivateUsage]
+        path.write_bytes(b"x" * after)
+        with row(after), pytest.raises(InputError, match=r"content: the file '.*log.txt' changed while it was sent"):
+            list(body)
+
+
 def test_an_upload_is_polled_until_it_is_indexed(docs: AiSearchInstance, invoke: Invoke) -> None:
     info = invoke(docs.items, "upload_and_poll", "usa.md", TEXT, metadata={"year": 2024}, poll_interval=0.001)
     assert (info.status, info.chunks_count, info.metadata) == ("completed", 2, {"year": 2024})
