@@ -158,6 +158,14 @@ def test_a_log_is_the_record_with_its_date_as_one(gateway: AiGateway, invoke: In
 
 
 @respx.mock
+def test_a_date_of_a_log_without_a_zone_is_in_utc(gateway: AiGateway, invoke: Invoke) -> None:
+    for date in ("2019-08-24 14:15:22", "2019-08-24T14:15:22Z", "2019-08-24T16:15:22+02:00"):
+        respx.get(f"{API}/logs/x").respond(json={"success": True, "result": {**LOG, "created_at": date}})
+        with row(date):
+            assert invoke(gateway, "get_log", "x").created_at == datetime(2019, 8, 24, 14, 15, 22, tzinfo=UTC)
+
+
+@respx.mock
 def test_a_log_is_read_whatever_it_lacks_or_has_besides(gateway: AiGateway, invoke: Invoke) -> None:
     rows: list[dict[str, Any]] = [{}, dict.fromkeys(LOG), {**LOG, "metadata": {"a": 1}, "new": [1], "duration": 0.5}]
     rows[1]["id"] = "x"
