@@ -90,7 +90,7 @@ class StreamedFile:
         self._file = file
         self._start = 0 if isinstance(file, Path) else file.tell()
         self._place = place
-        self._size: int | None = None
+        self._size: int | None = None  # once it is asked for
 
     @property
     def is_path(self) -> bool:
@@ -127,8 +127,8 @@ class StreamedFile:
         with self.open() as file:
             head = file.read(_HEAD)
             _check_bytes(head, self._place)
-            self._size = file.seek(0, os.SEEK_END) - self._start
-            return head, self._size
+            self._size = size = file.seek(0, os.SEEK_END) - self._start
+            return head, size
 
 
 def is_medium(value: Any) -> bool:
