@@ -90,6 +90,7 @@ class StreamedFile:
         self._file = file
         self._start = 0 if isinstance(file, Path) else file.tell()
         self._place = place
+        self._size: int | None = None  # once it is asked for
 
     @property
     def is_path(self) -> bool:
@@ -97,9 +98,15 @@ class StreamedFile:
         return isinstance(self._file, Path)
 
     def __iter__(self) -> Iterator[bytes]:
+        left = self._size
         with self.open() as file:
             while piece := file.read(_PIECE):
+                if left is not None and (left := left - len(piece)) < 0:
+                    break
                 yield piece
+        if left:  # its size is declared in front of it
+            name = getattr(self._file, "name", "")
+            raise InputError(f"{self._place}: the file {name!r} changed while it was sent: send it again")
 
     @contextmanager
     def open(self) -> Generator[Any]:
@@ -120,7 +127,8 @@ class StreamedFile:
         with self.open() as file:
             head = file.read(_HEAD)
             _check_bytes(head, self._place)
-            return head, file.seek(0, os.SEEK_END) - self._start
+            self._size = size = file.seek(0, os.SEEK_END) - self._start
+            return head, size
 
 
 def is_medium(value: Any) -> bool:

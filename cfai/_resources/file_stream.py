@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 from cfai._errors import StreamError
@@ -45,11 +45,7 @@ class FileStream(SyncReading[bytes]):
     def __init__(self, response: ApiResponse, call: ApiRequest) -> None:
         super().__init__(response, call, response.http.iter_bytes(), _PassingDecoder(), ChunkSplitter())
         self._is_counted = True  # `ai.usage` has the calls of `run`
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of the answer, names in lower case."""
-        return self._response.headers
+        self.response, self.request = response, call
 
     def __iter__(self) -> Iterator[bytes]:
         self._claim("bytes")
@@ -68,11 +64,7 @@ class AsyncFileStream(AsyncReading[bytes]):
         body = BackgroundReader(response.http.aiter_bytes())
         super().__init__(response, call, body, _PassingDecoder(), ChunkSplitter())
         self._is_counted = True  # `ai.usage` has the calls of `run`
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers of the answer, names in lower case."""
-        return self._response.headers
+        self.response, self.request = response, call
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         self._claim("bytes")

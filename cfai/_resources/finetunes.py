@@ -236,6 +236,7 @@ def _upload(
 
 
 def _explain_unfinished(key: str, path: Path) -> str:
+    key = "<its id in ai.finetunes.list()>" if "/" in key else key  # no path can hold such a name
     call = f"ai.finetunes.upload_asset({key!r}, {str(path)!r})"
     return f"The fine-tune was made, and lacks this file: go on with {call}"
 
@@ -288,6 +289,8 @@ def _check_asset(path: str | os.PathLike[str]) -> Path:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if not size or size > MAX_ASSET_BYTES:
         raise InputError(f"{path} must have 1 to {MAX_ASSET_BYTES:,} bytes, got {size:,}")
+    if path.name == _CONFIG and size > _MEGABYTE:
+        raise InputError(f"{path} must have {_MEGABYTE:,} bytes at most, got {size:,}: leave only PEFT's own fields")
     if path.name == _CONFIG:
         _check_config(path, head)
     elif head[8:] != b"{":  # behind the eight bytes that say how long the JSON is which begins there

@@ -16,6 +16,7 @@ from cfai._credentials import Secret, check_flag, describe, is_secret_header
 from cfai._errors import (
     AiGatewayInternalError,
     AiGatewayLogNotFound,
+    AuthenticationError,
     ConfigurationError,
     InferenceUpstreamError,
     InputError,
@@ -291,6 +292,7 @@ class AiGateway:
             headers={**headers, **extra.value},
             token_header="cf-aig-authorization",
             read=partial(_read_answer, listed, None if raw else open_stream),
+            map_error=partial(_map_run_error, [step["provider"] for step in listed.value]),
             body_secrets=_list_secrets(listed.value),
             wants_stream=any(_get_query(step).get("stream") for step in listed.value),
             wants_raw=raw,
@@ -312,6 +314,16 @@ def _map_log_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
         details = str(renamed).rpartition(" (status ")[2]
         renamed.args = (f"{renamed.name}: Log Not Found (status {details}",)
     return renamed
+
+
+def _map_run_error(providers: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
+    """Return an error, which blames the key of the provider that refused it, and not the API token."""
+    number = (error.headers or {}).get("cf-aig-step", "")
+    is_known = number in map(str, range(len(providers)))
+    if isinstance(error, AuthenticationError) and is_known and providers[int(number)] != "workers-ai":
+        hint = f"check the key of {providers[int(number)]}, in the headers of steps[{number}] or stored in the gateway"
+        error.args = (f"{str(error).partition('. What to do: ')[0]}. What to do: {hint}.",)
+    return error
 
 
 def _check_patch(name: str, value: Any) -> None:
@@ -388,10 +400,8 @@ def _read_answer(steps: Secret, open_stream: OpenStream | None, response: ApiRes
 
     Without `open_stream` that is the raw response.
     """
-    number = response.meta.gateway_step or 0
-    step = steps.value[number] if number < len(steps.value) else steps.value[0]
-    inputs, answered = _get_query(step), response.pool.usage.answered
-    response.meta.model = _name_model(step, inputs)
+    inputs, response.meta.model = _describe_step(steps, response.meta.gateway_step or 0)
+    answered = response.pool.usage.answered
     # The keys of providers stand in the body, and a response holds its request.
     response.http.request._content, response.http.request.stream = b"", httpx.ByteStream(b"")
     if open_stream is None:
@@ -425,6 +435,16 @@ def _list_secrets(steps: list[dict[str, Any]]) -> tuple[str, ...]:
         headers: Mapping[Any, Any] = step.get("headers") or {}
         secrets += [str(headers[name]).removeprefix("Bearer ") for name in headers if is_secret_header(str(name))]
     return tuple(secrets)
+
+
+def _describe_step(steps: Secret, number: int) -> tuple[Mapping[str, Any], str]:
+    """Return the inputs of a step, the first if there is none of the number, and the model that it calls.
+
+    The headers of steps are credentials: a step is in no frame that reads an answer, which a traceback would show.
+    """
+    step = steps.value[number] if number < len(steps.value) else steps.value[0]
+    inputs = _get_query(step)
+    return inputs, _name_model(step, inputs)
 
 
 def _get_query(step: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.message import Message
@@ -32,8 +33,8 @@ from cfai._resources.api import (
 )
 from cfai._resources.file_stream import AsyncFileStream, FileStream
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters
-from cfai._resources.search_operations import alist_pages, build_operation, list_pages
-from cfai._response import ApiResponse, unwrap
+from cfai._resources.search_operations import alist_pages, build_operation, list_pages, map_error
+from cfai._response import ApiResponse, build_response_error, parse_body, unwrap
 from cfai.types import (
     SearchItemChunk,
     SearchItemContent,
@@ -48,6 +49,7 @@ T = TypeVar("T")
 _MAX_NAME = 128
 _MAX_PATH = 250
 _MAX_PER_PAGE = 100
+_MAX_ERROR_BYTES = 64 * 1024
 _PENDING = ("queued", "running")
 
 
@@ -211,15 +213,16 @@ class AiSearchItem:
         if to is None:
             return self._api.call(self._download(_read_content))
         with self._api.call(self._download(FileStream, wants_file=True)) as stream:
-            target = find_target(to, _get_media_type(stream.headers), overwrite=overwrite)
-            part = target.with_name(f"{target.name}.part")
+            target = find_target(to, _get_media_type(stream.response), overwrite=overwrite)
+            part = _name_part(target)
             try:
-                with part.open("wb") as file:
+                with part.open("xb") as file:
                     size = sum(file.write(piece) for piece in stream)
+                _check_document(_read_head(part), stream.response, stream.request)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-        return _describe_file(stream.headers, size, path=target)
+        return _describe_file(stream.response, size, path=target)
 
     async def adownload(
         self, *, to: str | os.PathLike[str] | None = None, overwrite: bool = False
@@ -228,17 +231,18 @@ class AiSearchItem:
         if to is None:
             return await self._api.acall(self._download(_read_content))
         async with await self._api.acall(self._download(AsyncFileStream, wants_file=True)) as stream:
-            find = partial(find_target, to, _get_media_type(stream.headers), overwrite=overwrite)
+            find = partial(find_target, to, _get_media_type(stream.response), overwrite=overwrite)
             target = await to_thread.run_sync(find)
-            part, size = target.with_name(f"{target.name}.part"), 0
+            part, size = _name_part(target), 0
             try:
-                async with await anyio.open_file(part, "wb") as file:
+                async with await anyio.open_file(part, "xb") as file:
                     async for piece in stream:
                         size += await file.write(piece)
+                _check_document(_read_head(part), stream.response, stream.request)
                 part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
-        return _describe_file(stream.headers, size, path=target)
+        return _describe_file(stream.response, size, path=target)
 
     def chunks(self, *, limit: int = 20, offset: int = 0) -> Pages[SearchItemChunk]:
         """List its chunks from the `offset`th on, `limit` a page, from 1 to 100. Each page is fetched when come to."""
@@ -315,14 +319,35 @@ def _check_limit(limit: Any) -> None:
 
 def _read_content(response: ApiResponse, request: ApiRequest) -> SearchItemContent:
     content = response.content or b""
-    return _describe_file(response.headers, len(content), content=content)
+    _check_document(content, response, request)
+    return _describe_file(response, len(content), content=content)
+
+
+def _name_part(target: Path) -> Path:
+    """Return the path of a file beside the target, which nobody has: it is written to until it is whole."""
+    return target.with_name(f".{uuid.uuid4().hex}.part")
+
+
+def _read_head(path: Path) -> bytes:
+    """Return a file that is as short as an error, and of another its beginning, which is no JSON."""
+    with path.open("rb") as file:
+        return file.read(_MAX_ERROR_BYTES)
+
+
+def _check_document(content: bytes, response: ApiResponse, request: ApiRequest) -> None:
+    """Raise what a 2xx reports in the place of a document, which would have the name of a file."""
+    if response.kind != "json" or "content-disposition" in response.headers:
+        return
+    body = parse_body(content)
+    if is_mapping(body) and body.get("success") is False and isinstance(body.get("errors"), list):
+        raise map_error(build_response_error(response, request, content, time.time()))
 
 
 def _describe_file(
-    headers: Mapping[str, str], size: int, *, content: bytes = b"", path: Path | None = None
+    response: ApiResponse, size: int, *, content: bytes = b"", path: Path | None = None
 ) -> SearchItemContent:
     """Return what the headers of a download say about it, and where its bytes are."""
-    message = Message()
+    headers, message = response.headers, Message()
     message["content-disposition"] = headers.get("content-disposition", "")
     return SearchItemContent(
         content_type=headers.get("content-type", "application/octet-stream"),
@@ -333,5 +358,5 @@ def _describe_file(
     )
 
 
-def _get_media_type(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip()
+def _get_media_type(response: ApiResponse) -> str:
+    return response.headers.get("content-type", "").partition(";")[0].strip()

@@ -43,6 +43,8 @@ _OPTION_RANGES: Ranges = {
     "reranking.match_threshold": (0, 1),
 }
 CONFIG_RANGES: Ranges = {"max_num_results": (1, 50), "score_threshold": (0, 1)}
+_COUNTS = ("max_num_results", "context_expansion")
+"""The names of numbers that must be whole."""
 
 
 def map_error(error: InferenceUpstreamError) -> Exception:
@@ -125,7 +127,7 @@ def check_query(params: Mapping[str, Any]) -> None:
 
 
 def check_ranges(params: Mapping[str, Any], ranges: Ranges, place: str = "") -> None:
-    """Raise `InputError` for a number that is out of its range, or no number."""
+    """Raise `InputError` for a number that is out of its range, no number, or a fraction where things are counted."""
     for path, (least, most) in ranges.items():
         *parents, name = path.split(".")
         parent: Any = params
@@ -134,8 +136,10 @@ def check_ranges(params: Mapping[str, Any], ranges: Ranges, place: str = "") -> 
         value = parent.get(name) if is_mapping(parent) else None
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise InputError(f"`{place}{path}` must be a number from {least} to {most}, got {describe(value)}")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+        if not is_number or (name in _COUNTS and value % 1):
+            must = "a whole number" if name in _COUNTS else "a number"
+            raise InputError(f"`{place}{path}` must be {must} from {least} to {most}, got {describe(value)}")
 
 
 def check_config(config: Any) -> Mapping[str, Any]:

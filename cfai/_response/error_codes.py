@@ -36,9 +36,12 @@ _DAILY = (
     "the free allocation of 10,000 neurons a day is used up: it resets at 00:00 UTC, or move to the Workers Paid plan"
 )
 _TIMED_OUT = "it may have been billed, so it was not sent again: stream the answer, or lower max_tokens"
-_TOKEN = "check the token: it needs the permissions Workers AI Read and Edit for this account"
+_TOKEN = (
+    "check the token: it needs the permissions Workers AI Read and Edit for this account "
+    "(of AI Search, AI Search Edit; of logs of a gateway, AI Gateway Read or Edit)"
+)
 _HEADER = "check the token: it is sent as it was given, so it may hold quotes, spaces or another secret's value"
-_ADDRESS = "check account_id, base_url and the model's name"
+_ADDRESS = "check account_id, base_url, and the name or id of what was called"
 _SCHEMA = "compare the inputs with the model's schema"
 _SPENT = "the gateway's spend limit is reached: wait for its next window, or raise it in the dashboard"
 _GUARDRAIL = "a guardrail of the gateway blocked the {}: word the prompt in another way, or change its settings"

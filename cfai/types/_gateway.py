@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Required, TypeAlias, TypedDict
+
+from pydantic import field_validator
 
 from cfai._json import is_mapping
 from cfai.types._output import Fields, Output
@@ -139,7 +141,7 @@ class GatewayLog(Fields):
     path: str | None = None
     """The path at the provider."""
     created_at: datetime | None = None
-    """When the call came, with its time zone."""
+    """When the call came, with its time zone: UTC, if the service names none."""
     duration: int | float | None = None
     """Milliseconds to the end of the answer."""
     success: bool | None = None
@@ -182,6 +184,11 @@ class GatewayLog(Fields):
     """The beginning of the answer."""
     response_head_complete: bool | None = None
     """True if that is all of it."""
+
+    @field_validator("created_at")
+    @classmethod
+    def _add_zone(cls, value: datetime | None) -> datetime | None:
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class ProviderOutput(Output):

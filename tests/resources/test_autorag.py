@@ -121,7 +121,7 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
         ("Where?", "must be a dict such as"),
         ({}, "`query` must be a text that is not empty, got None"),
         ({"query": ""}, "`query` must be a text that is not empty"),
-        ({"query": "x", "max_num_results": 51}, "`max_num_results` must be a number from 1 to 50, got 51"),
+        ({"query": "x", "max_num_results": 51}, "`max_num_results` must be a whole number from 1 to 50, got 51"),
         (
             {"query": "x", "ranking_options": {"score_threshold": 7}},
             "`ranking_options.score_threshold` must be .* got 7",

@@ -115,6 +115,7 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
         (config, b"{", "must be the configuration that PEFT wrote, a JSON object"),
         (config, b"[]", "must be the configuration that PEFT wrote"),
         (config, b"", "must have 1 to 500,000,000 bytes, got 0"),
+        (config, json.dumps(good | {"x": "a" * 1_000_000}).encode(), "must have 1,000,000 bytes at most, got 1,000,0"),
         (config, json.dumps({"r": 8}).encode(), 'a "model_type" of mistral, gemma, llama, got None: add the one'),
         (config, json.dumps(good | {"model_type": "qwen2"}).encode(), "got 'qwen2'"),
         (config, json.dumps(good | {"model_type": "gemma"}).encode(), "of the family of @cf/mistral/.*got 'gemma'"),
@@ -181,6 +182,14 @@ def test_an_upload_that_fails_says_how_to_go_on(remote: Ai, invoke: Invoke, fold
     assert caught.value.__notes__[-1].endswith(f"go on with ai.finetunes.upload_asset('1-2', {path!r})")
     assert route.call_count == 2
     invoke(remote.finetunes, "upload_asset", Finetune(name="a", id="1-2"), path)
+
+
+@respx.mock
+def test_a_fine_tune_without_an_id_has_to_be_looked_for(remote: Ai, invoke: Invoke, folder: Path) -> None:
+    respx.post(URL).respond(json={"success": True, "result": {}})
+    with pytest.raises(ConfigurationError) as caught:
+        invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="team/t")
+    assert "upload_asset('<its id in ai.finetunes.list()>', " in caught.value.__notes__[-1]
 
 
 @respx.mock

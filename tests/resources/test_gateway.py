@@ -158,6 +158,14 @@ def test_a_log_is_the_record_with_its_date_as_one(gateway: AiGateway, invoke: In
 
 
 @respx.mock
+def test_a_date_of_a_log_without_a_zone_is_in_utc(gateway: AiGateway, invoke: Invoke) -> None:
+    for date in ("2019-08-24 14:15:22", "2019-08-24T14:15:22Z", "2019-08-24T16:15:22+02:00"):
+        respx.get(f"{API}/logs/x").respond(json={"success": True, "result": {**LOG, "created_at": date}})
+        with row(date):
+            assert invoke(gateway, "get_log", "x").created_at == datetime(2019, 8, 24, 14, 15, 22, tzinfo=UTC)
+
+
+@respx.mock
 def test_a_log_is_read_whatever_it_lacks_or_has_besides(gateway: AiGateway, invoke: Invoke) -> None:
     rows: list[dict[str, Any]] = [{}, dict.fromkeys(LOG), {**LOG, "metadata": {"a": 1}, "new": [1], "duration": 0.5}]
     rows[1]["id"] = "x"
@@ -450,6 +458,40 @@ def test_an_answer_that_is_an_error_is_raised_where_it_is_read(gateway: AiGatewa
         assert KEY not in f"{caught.value.body} {caught.value.headers}"  # type: ignore[attr-defined]
 
 
+@respx.mock
+def test_a_refused_key_is_blamed_on_whose_it_is(gateway: AiGateway, invoke: Invoke) -> None:
+    steps = [{"provider": "openai", "endpoint": "responses", "headers": {"authorization": KEY}}, STEP]
+    rows = [
+        ("0", r"What to do: check the key of openai, in the headers of steps\[0\] or stored in the gateway\.$"),
+        ("1", "check the token: it needs .*Workers AI Read and Edit"),
+        ("2", "check the token"),
+        (None, "check the token"),
+    ]
+    for number, said in rows:
+        headers = {} if number is None else {"cf-aig-step": number}
+        respx.post(HOST).respond(401, json={"error": {"message": "Incorrect API key"}}, headers=headers)
+        with row(number), pytest.raises(AuthenticationError, match=said) as caught:
+            invoke(gateway, "run", steps, return_raw_response=False)
+        assert "Incorrect API key" in str(caught.value)
+
+
+@respx.mock
+def test_an_answer_that_cannot_be_read_shows_no_key_in_its_traceback(gateway: AiGateway, invoke: Invoke) -> None:
+    steps = [{**STEP, "headers": {"x-api-key": KEY}}, {"provider": "workers-ai", "endpoint": LLAMA}]
+    rows = [
+        httpx.Response(204),
+        httpx.Response(200, content=b"{bad", headers={"content-type": "application/json"}),
+        httpx.Response(200, json={"error": {"message": "no"}}, headers={"cf-aig-step": "1"}),
+    ]
+    for response in rows:
+        respx.post(HOST).mock(return_value=response)
+        with row(response.content), pytest.raises((APIResponseValidationError, AiInternalError)) as caught:
+            invoke(gateway, "run", steps, return_raw_response=False, authorize=True)
+        frames = [frame for frame, _ in traceback.walk_tb(caught.tb) if "/cfai/_" in frame.f_code.co_filename]
+        shown = [frame for frame in frames if any(secret in repr(frame.f_locals) for secret in (KEY, TOKEN))]
+        assert (frames != [], shown) == (True, [])
+
+
 def test_steps_are_tried_in_order_until_one_answers(local_gateway: AiGateway, ai: Ai, invoke: Invoke) -> None:
     openai = {"provider": "openai", "endpoint": "chat/completions", "query": HELLO}
     unknown = {"provider": "workers-ai", "endpoint": "@cf/none/such", "query": HELLO}
@@ -624,6 +666,6 @@ def test_the_gateways_of_the_emulator_are_no_kinder_than_those_of_the_service(lo
             assert httpx.request(method, url, headers=headers, json=body).status_code == status
     with local.ai() as ai:
         log_id = ai.run(GLM, HELLO, gateway="g").meta.gateway_log_id
-    for body in ([], {"feedback": 2}, {"feedback": True}, {"score": "x"}, {"metadata": "x"}):
+    for body in ([], {"feedback": 2}, {"feedback": True}, {"score": "x"}, {"metadata": "x"}, {"metadata": {"a": {}}}):
         with row(body):
             assert httpx.patch(f"{api}/logs/{log_id}", headers=key, json=body).status_code == 400

@@ -19,6 +19,7 @@ from cfai import (
     APIResponseValidationError,
     AuthenticationError,
     BadRequestError,
+    CfaiError,
     ConfigurationError,
     InputError,
     RateLimitError,
@@ -220,6 +221,8 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
             InputError,
             r"retrieval.max_num_results` must be .* 1 to 50, got 51",
         ),
+        (docs, "search", retrieval(max_num_results=2.5), InputError, "must be a whole number from 1 to 50, got 2.5"),
+        (docs, "search", retrieval(context_expansion=0.5), InputError, "must be a whole number from 0 to 3, got 0.5"),
         (docs, "search", retrieval(max_num_results=0), InputError, "from 1 to 50, got 0"),
         (docs, "search", retrieval(match_threshold=1.1), InputError, "from 0 to 1, got 1.1"),
         (docs, "search", retrieval(match_threshold=float("nan")), InputError, "from 0 to 1, got nan"),
@@ -302,6 +305,17 @@ def test_errors_have_the_names_of_the_binding(remote: Ai, invoke: Invoke) -> Non
                 invoke(owner, method, *([] if params is None else [params]))
             assert caught.value.name == name  # pyright: ignore[reportAttributeAccessIssue]
             assert TOKEN not in str(caught.value)
+
+
+@respx.mock
+def test_what_a_token_lacks_and_what_is_not_there_is_told(remote: Ai, invoke: Invoke) -> None:
+    for status, code, said in (
+        (401, 10000, "of AI Search, AI Search Edit"),
+        (400, 7000, "name or id of what was called"),
+    ):
+        respx.route().respond(status, json={"success": False, "errors": [{"code": code, "message": "no"}]})
+        with row(code), pytest.raises(CfaiError, match=said):
+            invoke(remote.search().get("docs"), "info")
 
 
 @respx.mock
@@ -490,6 +504,28 @@ def test_the_emulator_refuses_what_the_service_would(local: Emulator) -> None:
         ("PATCH", f"{docs}/items/{item.id}", {"json": {"next_action": "DELETE"}}),
         ("PUT", docs, {"json": {"score_threshold": 2}}),
     ]
+    refused: list[Any] = [
+        "x",
+        {"retrieval": "x"},
+        {"cache": [1]},
+        {"retrieval": {"max_num_results": 2.5}},
+        {"retrieval": {"max_num_results": True}},
+        {"retrieval": {"context_expansion": 0.5}},
+        {"retrieval": {"retrieval_type": "foo"}},
+        {"retrieval": {"fusion_method": ["rrf"]}},
+        {"retrieval": {"keyword_match_mode": "xor"}},
+        {"retrieval": {"boost_by": "year"}},
+        {"retrieval": {"boost_by": [{"field": "year"}] * 4}},
+        {"retrieval": {"boost_by": [{"direction": "asc"}]}},
+        {"retrieval": {"boost_by": [{"field": "year", "direction": "up"}]}},
+        {"cache": {"cache_threshold": "foo"}},
+    ]
+    rows += [("POST", f"{docs}/search", {"json": {"query": "x", "ai_search_options": each}}) for each in refused]
+    taken: dict[str, Any] = {
+        "retrieval": {"retrieval_type": "hybrid", "boost_by": [{"field": "year", "direction": "asc"}] * 3},
+        "cache": {"cache_threshold": "close_enough"},
+    }
+    taken["retrieval"]["max_num_results"] = 2.0
     with httpx.Client(headers=headers) as client:
         for method, address, request in rows:
             with row((method, address, request)):
@@ -499,6 +535,7 @@ def test_the_emulator_refuses_what_the_service_would(local: Emulator) -> None:
             client.post(f"{docs}/search", json={"query": "x"} | options | {"ai_search_options": None}).status_code
             == 200
         )
+        assert client.post(f"{docs}/search", json={"query": "x", "ai_search_options": taken}).status_code == 200
         nulls = {"retrieval": {"match_threshold": None, "max_num_results": None, "filters": None}}
         assert client.post(f"{docs}/search", json={"query": "x", "ai_search_options": nulls}).status_code == 200
         assert client.delete(f"{docs}/items").status_code == 405

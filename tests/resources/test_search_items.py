@@ -17,6 +17,7 @@ import respx
 from cfai import (
     Ai,
     AiSearchInstance,
+    AiSearchInternalError,
     AiSearchNotFoundError,
     BadRequestError,
     ConfigurationError,
@@ -130,6 +131,16 @@ def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(
         for name, content, options, said in rows:
             with row((name, content)), pytest.raises(InputError, match=said):
                 invoke(remote.items, "upload", name, content, **options)
+
+
+def test_a_file_that_changes_while_it_is_sent_is_named(docs: AiSearchInstance, tmp_path: Path) -> None:
+    path = tmp_path / "log.txt"
+    for after in (10, 400_000):
+        path.write_bytes(b"x" * 300_000)
+        body: Any = docs.items._upload("log.txt", path, None, False).body  # pyright: ignore[reportPrivateUsage]
+        path.write_bytes(b"x" * after)
+        with row(after), pytest.raises(InputError, match=r"content: the file '.*log.txt' changed while it was sent"):
+            list(body)
 
 
 def test_an_upload_is_polled_until_it_is_indexed(docs: AiSearchInstance, invoke: Invoke) -> None:
@@ -310,6 +321,32 @@ def test_a_download_is_no_json_that_is_read(remote: AiSearchInstance, invoke: In
     assert (tmp_path / "a.json").read_bytes() == content
     respx.get(f"{ITEMS}/i/download").respond(200, content=b"\x00")
     assert (invoke(remote.items.get("i"), "download").filename, TOKEN in repr(file)) == ("", False)
+
+
+def test_a_download_touches_no_file_but_its_own(docs: AiSearchInstance, invoke: Invoke, tmp_path: Path) -> None:
+    item = docs.items.get(docs.items.upload("usa.md", TEXT).id)
+    (tmp_path / "usa.md.part").write_text("of the user")
+    invoke(item, "download", to=tmp_path / "usa.md")
+    files = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert files == {"usa.md": TEXT, "usa.md.part": "of the user"}
+
+
+@respx.mock
+def test_an_error_in_the_place_of_a_document_is_raised(
+    remote: AiSearchInstance, invoke: Invoke, tmp_path: Path
+) -> None:
+    body = {"success": False, "errors": [{"code": 7002, "message": "Not Found: item"}], "result": None}
+    respx.get(f"{ITEMS}/i/download").respond(200, json=body)
+    for options in ({}, {"to": tmp_path / "usa.md"}):
+        with row(options), pytest.raises(AiSearchInternalError, match="Not Found: item"):
+            invoke(remote.items.get("i"), "download", **options)
+    assert list(tmp_path.iterdir()) == []
+    documents: list[Any] = [[1], {"success": False}, {"errors": []}]
+    for document in documents:
+        respx.get(f"{ITEMS}/i/download").respond(200, json=document)
+        with row(document):
+            invoke(remote.items.get("i"), "download", to=tmp_path / "a.json", overwrite=True)
+            assert json.loads((tmp_path / "a.json").read_text()) == document
 
 
 def test_what_is_no_text_is_indexed_as_a_text_that_says_so(docs: AiSearchInstance, invoke: Invoke) -> None:

@@ -97,8 +97,9 @@ def _patch(log: dict[str, Any], changes: Any) -> None:
         raise ErrorResponse(7001, "feedback must be -1 or 1", status=400)
     if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
         raise ErrorResponse(7001, "score must be a number", status=400)
-    if metadata is not None and not is_mapping(metadata):
-        raise ErrorResponse(7001, "metadata must be an object", status=400)
+    is_flat = is_mapping(metadata) and all(isinstance(each, str | int | float | None) for each in metadata.values())
+    if metadata is not None and not is_flat:
+        raise ErrorResponse(7001, "metadata must be an object of strings, numbers and booleans", status=400)
     log |= {name: changes[name] for name in ("feedback", "score") if name in changes}
     if "metadata" in changes:
         log["metadata"] = None if metadata is None else json.dumps(metadata, separators=(",", ":"))

@@ -26,6 +26,15 @@ _RANGES = (
     ("retrieval", "context_expansion", 0, 3),
     ("reranking", "match_threshold", 0, 1),
 )
+_COUNTS = ("max_num_results", "context_expansion")
+_CHOICES = (
+    ("retrieval", "retrieval_type", ("vector", "keyword", "hybrid")),
+    ("retrieval", "fusion_method", ("max", "rrf")),
+    ("retrieval", "keyword_match_mode", ("and", "or")),
+    ("cache", "cache_threshold", ("super_strict_match", "close_enough", "flexible_friend", "anything_goes")),
+)
+_DIRECTIONS = ("asc", "desc", "exists", "not_exists")
+_MOST_BOOSTS = 3
 _COMPARISONS: Mapping[str, Any] = {
     "$eq": operator.eq,
     "$ne": operator.ne,
@@ -400,8 +409,8 @@ def _answer_jobs(request: ResourceRequest, jobs: dict[str, Any], path: list[str]
 def _read_search(request: ResourceRequest) -> tuple[str, Mapping[str, Any]]:
     """Return the question and the options of a search. Raises `ErrorResponse`."""
     body = _read_body(request, "POST")
+    _check_options(body.get("ai_search_options"))
     options = as_object(body.get("ai_search_options"))
-    _check_options(options)
     query, messages = body.get("query"), as_sequence(body.get("messages"))
     questions = [_get_text(each) for each in messages if as_object(each).get("role") == "user"]
     if (query is None) == (not any(questions)) or not isinstance(query, str | None) or query == "":
@@ -421,7 +430,7 @@ def _search(
 ) -> dict[str, Any]:
     """Return the chunks that share words with a question, those first that share most."""
     retrieval, found = as_object(options.get("retrieval")), list[dict[str, Any]]()
-    limit = retrieval.get("max_num_results") or 10
+    limit = int(retrieval.get("max_num_results") or 10)
     for instance in instances:
         thresholds = (retrieval.get("match_threshold"), instance["info"].get("score_threshold"), 0.4)
         threshold = next(each for each in thresholds if each is not None)
@@ -545,9 +554,24 @@ def _read_number(request: ResourceRequest, name: str, default: int, least: int, 
     return int(text)
 
 
-def _check_options(options: Mapping[str, Any]) -> None:
+def _check_options(options: Any) -> None:
+    if not isinstance(options, dict | None):
+        raise _refuse("ai_search_options: must be an object")
+    options = as_object(options)
+    for part in ("retrieval", "query_rewrite", "reranking", "cache"):
+        if not isinstance(options.get(part), dict | None):
+            raise _refuse(f"{part}: must be an object")
     for part, name, least, most in _RANGES:
         _check_number(as_object(options.get(part)).get(name), f"{part}.{name}", least, most)
+    for part, name, choices in _CHOICES:
+        if as_object(options.get(part)).get(name) not in (None, *choices):
+            raise _refuse(f"{part}.{name}: must be one of {', '.join(choices)}")
+    boosts = as_object(options.get("retrieval")).get("boost_by")
+    if boosts is not None and not (isinstance(boosts, list) and len(as_sequence(boosts)) <= _MOST_BOOSTS):
+        raise _refuse(f"retrieval.boost_by: must be a list of {_MOST_BOOSTS} at most")
+    for boost in map(as_object, as_sequence(boosts)):
+        if not isinstance(boost.get("field"), str) or boost.get("direction") not in (None, *_DIRECTIONS):
+            raise _refuse(f"retrieval.boost_by: must have a field, and a direction of {', '.join(_DIRECTIONS)}")
 
 
 def _check_config(config: Mapping[str, Any]) -> None:
@@ -556,8 +580,12 @@ def _check_config(config: Mapping[str, Any]) -> None:
 
 
 def _check_number(value: Any, name: str, least: float, most: float) -> None:
-    if value is not None and not (isinstance(value, int | float) and least <= value <= most):
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise _refuse(f"{name}: must be from {least} to {most}")
+    if name.rpartition(".")[2] in _COUNTS and value % 1:
+        raise _refuse(f"{name}: must be an integer")
 
 
 def _refuse(problem: str) -> ErrorResponse:
