@@ -170,6 +170,11 @@ def test_aura_speaks_what_was_sent_at_each_flush(ai: Ai, go: Go) -> None:
 def test_smart_turn_judges_each_piece(ai: Ai, go: Go) -> None:
     async def main() -> None:
         async with ai.arealtime(SMART_TURN, dtype="float32") as session:
+            await session.send_audio(SECOND * 2)
+            await session.finish()
+            assert [type(event) for event in await read(session)] == [TurnVerdict] * 8
+            assert session.close_code == 1000
+        async with ai.arealtime(SMART_TURN, dtype="float32") as session:
             await session.send_audio(SECOND[:4000])
             event = await anext(session)
             assert isinstance(event, TurnVerdict)
@@ -608,6 +613,36 @@ def test_a_wait_that_is_cancelled_loses_no_event(ai: Ai, go: Go) -> None:
     go(main)
 
 
+def test_one_wrong_field_loses_neither_the_turn_nor_its_text(serve: Serve, go: Go) -> None:
+    turn = {"type": "TurnInfo", "event": "EndOfTurn", "transcript": "hello"}
+    rows: list[tuple[dict[str, Any], Any]] = [
+        ({"words": [{"word": "hello", "confidence": None}]}, 0.0),
+        ({"words": [{"word": "hello", "confidence": "high"}]}, "high"),
+        ({"words": [{"word": "hello", "confidence": 1}], "turn_index": {}, "audio_window_end": "late"}, 1.0),
+    ]
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        for _ in range(2):
+            service.say(*({**turn, **fields} for fields, _ in rows))
+        service.say({**turn, "words": "hello"}, {**turn, "transcript": 7}, {**turn, "event": ["EndOfTurn"]})
+        service.send(CloseConnection(1000))
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+            for fields, confidence in rows:
+                event = await anext(session)
+                with row(fields):
+                    assert isinstance(event, TurnInfo)
+                    assert [(word.word, word.confidence) for word in event.words] == [("hello", confidence)]
+                    assert all(event[name] == fields[name] for name in fields if name != "words")
+            assert [text async for text in session.transcripts()] == ["hello"] * 4 + ["7"]
+
+    go(main)
+
+
 # Bytes
 
 
@@ -752,7 +787,8 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
         ({"type": "speech_started"}, SpeechStarted, {"timestamp": 0.0}),
         ({"type": "UtteranceEnd", "last_word_end": 2}, UtteranceEnd, {"last_word_end": 2.0}),
         ({"is_complete": False, "probability": 0.2}, TurnVerdict, {"probability": 0.2}),
-        ({"type": "TurnInfo", "turn_index": "first"}, RealtimeEvent, {"type": "TurnInfo", "turn_index": "first"}),
+        ({"type": "TurnInfo", "turn_index": "first"}, TurnInfo, {"type": "TurnInfo", "turn_index": "first"}),
+        ({"type": "Results", "is_final": "perhaps"}, SpeechResults, {"is_final": "perhaps", "is_final_text": False}),
         ({"type": "Warning", "code": "W1"}, RealtimeEvent, {"type": "Warning", "code": "W1", "text": ""}),
         ({"type": "New", "channel": [0]}, RealtimeEvent, {"type": "New", "channel": [0]}),
         ({"type": 7, "a": 1}, RealtimeEvent, {"type": "7", "a": 1}),
