@@ -123,9 +123,9 @@ class RealtimeSession:
         self._socket: WebSocket | None = None
         self._is_finished = False
         self._is_over = False
-        self._last_messages = next(
-            (list(messages) for start, messages in _LAST_MESSAGES.items() if self.model.startswith(start)), []
-        )
+        self._last_messages = [
+            kind for start in _LAST_MESSAGES if self.model.startswith(start) for kind in _LAST_MESSAGES[start]
+        ]
         """The messages that `finish` has still to send."""
         self._ends_by_closing = not self._last_messages
         self._unanswered = 0
