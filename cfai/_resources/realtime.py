@@ -5,16 +5,17 @@ from __future__ import annotations
 import io
 import math
 import os
+import re
 import sys
 import wave
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import anyio
-from pydantic import ValidationError
 
 from cfai import types
 from cfai._config import LimitPolicy
@@ -39,11 +40,15 @@ _SENT_LATER = {"audio": "send_audio", "text": "speak"}
 """The inputs of `run` that a session is sent once it is open, and by what."""
 _MORE_INPUTS = {"@cf/deepgram/nova-3": {"sample_rate"}, "@cf/pipecat-ai/smart-turn-v2": {"sample_rate"}}
 """Inputs that a session takes, which the schema lacks."""
+_COUNTS = ("sample_rate", "channels")
+"""Whole numbers from 1, of which the schemas say less."""
 _RANGES = {"eot_threshold": (0.5, 0.9), "eager_eot_threshold": (0.3, 0.9)}
 """The ranges of Flux's thresholds."""
 
 _SPEAKERS = "@cf/deepgram/aura"
-"""How the names of models begin that take text. The others take sound."""
+"""How the names of models begin that take text."""
+_LISTENERS = ("@cf/deepgram/flux", "@cf/deepgram/nova", "@cf/pipecat-ai/smart-turn")
+"""How the names of models begin that are known to take sound alone."""
 _LAST_MESSAGES: Mapping[str, list[str]] = {
     "@cf/deepgram/flux": ["CloseStream"],
     "@cf/deepgram/nova": ["Finalize", "CloseStream"],
@@ -51,11 +56,16 @@ _LAST_MESSAGES: Mapping[str, list[str]] = {
     "@cf/deepgram/aura": ["Flush", "Close"],
 }
 """The messages that finish a session, by how the names of models begin. The others are told by the WebSocket's own."""
+_LAST_WAIT = 5.0
+"""Seconds of silence, after which such another model is taken to have answered all that it will."""
 
 _PIECE = 8 * 1024
 """The bytes of sound that are sent at once: a quarter of a second at 16,000 samples a second."""
-_WAVE_HEAD = 4096
-"""The bytes of a WAV file in which its samples begin."""
+_WAVE_HEAD = 1024 * 1024
+"""The bytes of a WAV file in which its samples begin: titles and pictures may stand before them."""
+_ANY_SIZE = b"\xff\xff\xff\x7f"
+"""What stands for the size of a WAV: it is not believed."""
+_WAVE_FORM = "a WAV of {} bits a sample, {} samples a second, channels: {}"
 
 # UNCERTAIN: the names `SpeechStarted` and `UtteranceEnd`, so case and underscores do not count.
 _EVENTS: Mapping[str, type[types.RealtimeEvent]] = {
@@ -113,8 +123,13 @@ class RealtimeSession:
         self._socket: WebSocket | None = None
         self._is_finished = False
         self._is_over = False
-        self._open_flushes = 0
-        """How many flushes have not been answered."""
+        self._last_messages = [
+            kind for start in _LAST_MESSAGES if self.model.startswith(start) for kind in _LAST_MESSAGES[start]
+        ]
+        """The messages that `finish` has still to send."""
+        self._ends_by_closing = not self._last_messages
+        self._unanswered = 0
+        """How many flushes of Aura were not answered, or pieces of sound of a model that answers each."""
         self._waiting: anyio.CancelScope | None = None
 
     async def __aenter__(self) -> Self:
@@ -164,8 +179,7 @@ class RealtimeSession:
         only the samples go, if it fits the session. Raises `InputError` for what cannot be sent, `RealtimeError` if the
         session is over.
         """
-        if self.model.startswith(_SPEAKERS):
-            raise InputError(f"{self.model} takes text, no sound: call `speak`", model=self.model)
+        self._check_takes("text", "sound", "speak", _SPEAKERS)
         if is_array(audio):
             if not self._is_linear:
                 raise InputError("an array is sent as `linear16`: open the session with encoding='linear16'")
@@ -188,6 +202,7 @@ class RealtimeSession:
 
         `text` may be a stream of another model's answer: `await session.speak(ai.arun(…))` reads it aloud as it comes.
         """
+        self._check_takes("sound", "text", "send_audio", _LISTENERS)
         if isinstance(text, AsyncIterable):
             async for piece in text:
                 await self.speak(str(piece))
@@ -199,7 +214,7 @@ class RealtimeSession:
 
     async def flush(self) -> None:
         """Have all text spoken that was sent so far, for Aura."""
-        self._open_flushes += 1
+        self._check_takes("sound", "text", "send_audio", _LISTENERS)
         await self.send_message({"type": "Flush"})
 
     async def send_message(self, message: Mapping[str, Any]) -> None:
@@ -209,24 +224,31 @@ class RealtimeSession:
         """
         if not is_mapping(message):
             raise InputError(f"a message must be a dict such as {{'type': 'Flush'}}, got {describe(message)}")
-        await self._send(encode_json(message, "message").decode())
+        self._check_is_open()
+        await self._send_json(message)
 
     async def finish(self) -> None:
         """Say that nothing more will be sent. What the model still has comes, and then the iteration ends.
 
         It sends what the model ends with: `Finalize` and `CloseStream` to Nova 3, `CloseStream` to Flux, `Flush` and
-        `Close` to Aura; else the WebSocket's own end. From then on the service may be silent for `timeout.read`
-        seconds (60 by default), after which the iteration raises `RealtimeError`.
+        `Close` to Aura; else the WebSocket's own end, once each piece of sound was answered, or nothing came for
+        5 seconds. From then on the service may be silent for `timeout.read` seconds (60 by default), after which the
+        iteration raises `RealtimeError`. One that is cancelled can be called again.
         """
         socket = self._get_socket()
-        if self._is_finished or socket.has_ended_well:
+        if socket.has_ended_well:
             return
+        was_finished, count = self._is_finished, len(self._last_messages)
         self._is_finished = True  # before the last flush, whose answer may come while this still sends
-        kinds = [kind for start in _LAST_MESSAGES if self.model.startswith(start) for kind in _LAST_MESSAGES[start]]
-        for kind in kinds:
-            self._open_flushes += kind == "Flush"
-            await socket.send(encode_json({"type": kind}).decode())
-        if not kinds:
+        while self._last_messages:
+            kind = self._last_messages.pop(0)
+            try:
+                await self._send_json({"type": kind})
+            except BaseException:
+                self._last_messages.insert(0, kind)
+                self._is_finished = was_finished or len(self._last_messages) < count
+                raise
+        if self._ends_by_closing and self._unanswered <= 0:
             await socket.end()
         if self._waiting is not None:
             self._waiting.deadline = anyio.current_time() + self._patience
@@ -240,18 +262,21 @@ class RealtimeSession:
         A wait that is cancelled loses no event.
         """
         socket, message = self._get_socket(), None
-        with anyio.CancelScope(deadline=anyio.current_time() + self._patience) as self._waiting:
-            message = None if self._is_over else await socket.receive()
-        if self._waiting.cancelled_caught:
-            raise RealtimeError(f"{self.model} was silent for {self._patience:g} s after finish()", model=self.model)
+        if self._waiting is not None:
+            raise ConfigurationError("another task waits for the session's events: iterate in one, and pass them on")
+        try:
+            message = None if self._is_over else await self._receive(socket)
+        finally:
+            self._waiting = None
         if message is None:
             raise StopAsyncIteration
         event = _parse_event(message)
         if event is None:
             raise socket.make_reported_error(message)
+        if isinstance(event, types.SpeechFlushed | types.TurnVerdict):
+            self._unanswered -= 1
         if isinstance(event, types.SpeechFlushed):
-            self._open_flushes -= 1
-            self._is_over = self._is_finished and self._open_flushes <= 0
+            self._is_over = self._is_finished and self._unanswered <= 0
         return event
 
     def transcripts(self) -> AsyncIterator[str]:
@@ -261,10 +286,28 @@ class RealtimeSession:
         """
         return _Transcripts(self)
 
+    async def _receive(self, socket: WebSocket) -> str | bytes | None:
+        """Return the next message, or `None` at the end, which is told to a model that knows no other."""
+        while True:
+            with anyio.CancelScope(deadline=anyio.current_time() + self._patience) as self._waiting:
+                if self._is_finished and self._ends_by_closing and self._unanswered <= 0:
+                    with suppress(RealtimeError):  # what has come is read nevertheless
+                        await socket.end()
+                return await socket.receive()
+            if self._ends_by_closing and self._unanswered > 0:
+                self._unanswered = 0
+                continue
+            silence = f"was silent for {self._patience:g} s after finish()"
+            raise RealtimeError(f"{self.model} {silence}", model=self.model)
+
     @property
     def _patience(self) -> float:
         """Seconds to wait for an event: forever, but once all was sent."""
-        seconds = self._api.config.timeout.read if self._is_finished else None
+        if not self._is_finished:
+            return math.inf
+        if self._ends_by_closing and self._unanswered > 0:
+            return _LAST_WAIT
+        seconds = self._api.config.timeout.read
         return math.inf if seconds is None else seconds
 
     @property
@@ -276,26 +319,48 @@ class RealtimeSession:
             raise ConfigurationError("the session is not open: `async with ai.arealtime(…) as session`")
         return self._socket
 
-    async def _send(self, message: str | bytes) -> None:
+    def _check_takes(self, takes: str, given: str, method: str, others: str | tuple[str, ...]) -> None:
+        if self.model.startswith(others):
+            raise InputError(f"{self.model} takes {takes}, no {given}: call `{method}`", model=self.model)
+
+    def _check_is_open(self) -> None:
         if self._is_finished:
             raise ConfigurationError("nothing can be sent after `finish`: open another session")
-        await self._get_socket().send(message)
+
+    async def _send_json(self, message: Mapping[str, Any]) -> None:
+        is_answered = message.get("type") == "Flush"
+        await self._send(encode_json(message, "message").decode(), is_answered=is_answered)
+
+    async def _send(self, message: str | bytes, *, is_answered: bool) -> None:
+        self._unanswered += is_answered  # before its answer can come
+        try:
+            await self._get_socket().send(message)
+        except BaseException:
+            self._unanswered -= is_answered
+            raise
 
     async def _send_pieces(self, content: bytes) -> None:
         for at in range(0, len(content), _PIECE):
-            await self._send(content[at : at + _PIECE])
+            self._check_is_open()
+            await self._send(content[at : at + _PIECE], is_answered=self._ends_by_closing)
 
     async def _send_file(self, source: Any) -> None:
         """Send a file, which is read in a thread beside the event loop."""
         is_path, problem = isinstance(source, os.PathLike), ""
         try:
-            file = await anyio.open_file(source, "rb") if is_path else anyio.wrap_file(source)
+            file: Any = await anyio.open_file(source, "rb") if is_path else source
+            if not iscoroutinefunction(file.read):  # it is no asynchronous file, as anyio's and asyncio's are
+                file = anyio.wrap_file(file)
             try:
-                head = await file.read(_WAVE_HEAD)
-                if not isinstance(head, bytes):  # pyright: ignore[reportUnnecessaryIsInstance]
+                head = await file.read(_PIECE)
+                if not isinstance(head, bytes):
                     raise InputError("audio must be a file opened in binary mode: open it with 'rb'")
+                while self._is_wave(head) and isinstance(_read_wave_head(head), str) and len(head) < _WAVE_HEAD:
+                    if not (more := await file.read(_PIECE)):
+                        break
+                    head += more
                 start, left = self._find_samples(head)
-                piece = head[start:]
+                piece = head[start:] or await file.read(_PIECE)
                 while piece and left > 0:
                     await self._send_pieces(piece[: int(min(left, len(piece)))])
                     left -= len(piece)
@@ -308,26 +373,34 @@ class RealtimeSession:
         if problem:
             raise InputError(problem)
 
+    def _is_wave(self, head: bytes) -> bool:
+        """Return True for a WAV of which the samples alone are sent."""
+        return self._is_linear and head[:4] == b"RIFF" and head[8:12] == b"WAVE"
+
     def _find_samples(self, head: bytes) -> tuple[int, int]:
         """Return where the samples of a WAV begin, and how many bytes they are. Any other sound is sent whole."""
-        if not (self._is_linear and head[:4] == b"RIFF" and head[8:12] == b"WAVE"):
+        if not self._is_wave(head):
             return 0, sys.maxsize
-        file, problem = io.BytesIO(head), ""
-        query = self._operation.query
-        wanted = (16, int(query.get("sample_rate") or 0), int(query.get("channels") or 1))
-        try:
-            with wave.open(file) as reader:
-                got = (reader.getsampwidth() * 8, reader.getframerate(), reader.getnchannels())
-                start, size = file.tell(), reader.getnframes() * reader.getsampwidth() * reader.getnchannels()
-        except (wave.Error, EOFError) as error:
-            got, start, size, problem = None, 0, 0, str(error) or "it is cut off"
-        if got != wanted:
-            form = "a WAV of {} bits a sample, {} samples a second, channels: {}"
-            raise InputError(
-                f"audio must be {form.format(*wanted)}, as the session was opened for, "
-                f"got {form.format(*got) if got else problem}. Convert it, or open the session for it"
-            )
-        return start, size
+        query, found = self._operation.query, _read_wave_head(head)
+        wanted = _WAVE_FORM.format(16, query.get("sample_rate"), query.get("channels") or 1)
+        got = found if isinstance(found, str) else found[0]
+        if isinstance(found, str) or got != wanted:
+            must = f"audio must be {wanted}, as the session was opened for"
+            raise InputError(f"{must}, got {got}. Convert it, or open the session for it")
+        return found[1:]
+
+
+def _read_wave_head(head: bytes) -> tuple[str, int, int] | str:
+    """Return the form of a WAV, where its samples begin and how many bytes they are, or what is wrong with it."""
+    # Who records to a pipe does not know the sizes, and writes 0 or the largest number.
+    file = io.BytesIO(head[:4] + _ANY_SIZE + head[8:])
+    try:
+        with wave.open(file) as reader:
+            form = _WAVE_FORM.format(reader.getsampwidth() * 8, reader.getframerate(), reader.getnchannels())
+            size = reader.getnframes() * reader.getsampwidth() * reader.getnchannels()
+            return form, file.tell(), size or sys.maxsize
+    except (wave.Error, EOFError) as error:
+        return str(error) or "a WAV that is cut off"
 
 
 class _Transcripts(AsyncIterator[str]):
@@ -359,9 +432,7 @@ def _parse_event(message: str | bytes) -> types.RealtimeEvent | None:
         return None
     by_field = next((kind for field, kind in _EVENTS_BY_FIELD.items() if field in body and not name), None)
     kind = _EVENTS.get(folded) or by_field or types.RealtimeEvent
-    with suppress(ValidationError):
-        return kind.model_validate(body)
-    return types.RealtimeEvent.model_validate({**body, "type": name})
+    return kind.model_validate(body)
 
 
 # What a session is opened with
@@ -412,6 +483,10 @@ def _find_problems(entry: Model | None, texts: Mapping[str, Any]) -> Iterator[In
     for problem in find_input_problems(entry, {**texts, **dict.fromkeys(later, "later")}):
         if problem.certain:
             yield problem.error
+    for name in _COUNTS:
+        if name in texts and not re.fullmatch("[1-9][0-9]*", str(texts[name])):
+            must = f"`{name}` must be a whole number from 1"
+            yield make_input_error(entry.name, f"{must}, got {texts[name]}. Correct it")
     for name, (lowest, highest) in _RANGES.items():
         value = texts.get(name, highest)
         with suppress(ValueError):

@@ -84,7 +84,7 @@ class WebSocket:
         self._request = request
         self._stream = response.http.extensions["network_stream"]
         self._connection = Connection(ConnectionType.CLIENT)
-        self._writing, self._reading = anyio.Lock(), anyio.Lock()
+        self._writing = anyio.Lock()
         self._is_torn = False
         """True if a frame may have been sent in part: nothing can follow it."""
         self._reader = BackgroundReader(cast("Any", self))
@@ -97,9 +97,11 @@ class WebSocket:
         return self.closed is not None and self.closed[0] in _NORMAL
 
     async def receive(self) -> str | bytes | None:
-        """Return the next message, or `None` after a proper end. Raises `RealtimeError` after any other."""
-        async with self._reading:
-            message: Any = await self._reader.next()
+        """Return the next message, for one task at a time, or `None` after a proper end.
+
+        Raises `RealtimeError` after any other.
+        """
+        message: Any = await self._reader.next()
         if message is None and self.closed is not None and not self.has_ended_well:
             raise self._make_closed_error()
         return message
@@ -109,8 +111,15 @@ class WebSocket:
         await self._send(TextMessage(message) if isinstance(message, str) else BytesMessage(message))
 
     async def end(self) -> None:
-        """Say that nothing more will be sent. What the service sends until it agrees is still received."""
-        await self._send(CloseConnection(1000))
+        """Say that nothing more will be sent, unless that was said, or it is over.
+
+        What the service sends until it agrees is still received. Raises `RealtimeError` if nothing can be sent.
+        """
+        async with self._writing:
+            if self._is_torn:
+                raise self._make_closed_error()
+            if self._connection.state is ConnectionState.OPEN and not self.closed:
+                await self._write(CloseConnection(1000))
 
     async def _send(self, event: Event) -> None:
         async with self._writing:
@@ -143,11 +152,13 @@ class WebSocket:
     async def __anext__(self) -> str | bytes:
         """Read the next message, for the one task that reads."""
         parts: list[Any] = []
+        size = 0
         while self.closed is None:
             for event in self._connection.events():
                 if isinstance(event, TextMessage | BytesMessage):
                     parts.append(event.data)
-                    if sum(map(len, parts)) > self._request.config.max_answer_bytes:
+                    size += len(event.data)
+                    if size > self._request.config.max_answer_bytes:
                         raise RealtimeError("the service sent a message larger than max_answer_bytes", code=1009)
                     if event.message_finished:
                         return parts[0][:0].join(parts)

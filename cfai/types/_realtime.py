@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypedDict
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator, model_validator
 
 from cfai._json import as_sequence, is_mapping
-from cfai.types._output import Fields
+from cfai.types._output import Fields, TextField
 from cfai.types._text_to_speech import Speaker
 
 
@@ -105,16 +105,28 @@ class RealtimeInputs(TypedDict, total=False):
     """Smart Turn: the type of samples without a header."""
 
 
-class RealtimeEvent(Fields):
-    """A message of a realtime session. One of a type without a class of its own is this, with all of its fields."""
-
-    type: str = ""
-    """The service's name for it, such as `TurnInfo`; empty if the message has none."""
+class _LenientFields(Fields):
+    """Fields of which none is the end of the others: one that is null has its default, a wrong one stays as it came."""
 
     @model_validator(mode="before")
     @classmethod
     def _leave_out_nulls(cls, fields: Any) -> Any:
         return {name: value for name, value in fields.items() if value is not None} if is_mapping(fields) else fields
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _keep_what_is_wrong(cls, value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(value)
+        except ValidationError:
+            return value
+
+
+class RealtimeEvent(_LenientFields):
+    """A message of a realtime session. One of a type without a class of its own is this, with all of its fields."""
+
+    type: TextField = ""
+    """The service's name for it, such as `TurnInfo`; empty if the message has none."""
 
     @property
     def text(self) -> str:
@@ -136,10 +148,10 @@ class SessionOpened(RealtimeEvent):
     """The number of the message."""
 
 
-class HeardWord(Fields):
+class HeardWord(_LenientFields):
     """A word that was heard."""
 
-    word: str = ""
+    word: TextField = ""
     """The word."""
     confidence: float = 0.0
     """0 to 1: how likely it is right."""
@@ -148,9 +160,9 @@ class HeardWord(Fields):
 class TurnInfo(RealtimeEvent):
     """The turn of a speaker, as Flux hears it."""
 
-    event: str = ""
+    event: TextField = ""
     """`StartOfTurn`, `Update`, `EagerEndOfTurn`, `TurnResumed` or `EndOfTurn`."""
-    transcript: str = ""
+    transcript: TextField = ""
     """All words of the turn so far: the next event has them again."""
     words: list[HeardWord] = Field(default_factory=list[HeardWord])
     """The same words, each by itself."""
@@ -211,7 +223,7 @@ class SpeechResults(RealtimeEvent):
     @property
     def is_final_text(self) -> bool:
         """True if the stretch will not be given again."""
-        return self.is_final
+        return self.is_final is True
 
     @property
     def _best(self) -> Mapping[str, Any]:

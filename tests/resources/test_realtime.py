@@ -170,6 +170,11 @@ def test_aura_speaks_what_was_sent_at_each_flush(ai: Ai, go: Go) -> None:
 def test_smart_turn_judges_each_piece(ai: Ai, go: Go) -> None:
     async def main() -> None:
         async with ai.arealtime(SMART_TURN, dtype="float32") as session:
+            await session.send_audio(SECOND * 2)
+            await session.finish()
+            assert [type(event) for event in await read(session)] == [TurnVerdict] * 8
+            assert session.close_code == 1000
+        async with ai.arealtime(SMART_TURN, dtype="float32") as session:
             await session.send_audio(SECOND[:4000])
             event = await anext(session)
             assert isinstance(event, TurnVerdict)
@@ -250,6 +255,42 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
     go(main)
 
 
+def test_the_samples_of_a_wav_are_found_wherever_they_begin_and_whatever_size_it_states(go: Go, tmp_path: Path) -> None:
+    path = tmp_path / "speech.wav"
+    samples = b"\1\2" * 16000
+    head = make_wave()[:36]
+    rows: list[tuple[str, bytes, bytes, int]] = [
+        ("size 0", b"\0\0\0\0", b"", 0),
+        ("largest size", b"\xff\xff\xff\xff", b"", 0xFFFFFFFF),
+        ("a picture", head[4:8], b"LIST" + (200_000).to_bytes(4, "little") + b"data" * 50_000, 32_000),
+        ("up to the end of a piece", head[4:8], b"LIST" + (8140).to_bytes(4, "little") + bytes(8140), 32_000),
+    ]
+
+    async def main() -> None:
+        for name, riff_size, chunk, size in rows:
+            content = b"RIFF" + riff_size + head[8:] + chunk + b"data" + size.to_bytes(4, "little") + samples
+            path.write_bytes(content)
+            with row(name):
+                assert await heard(content) == samples
+                assert await heard(path) == samples
+
+    go(main)
+
+
+def test_asynchronous_files_are_sent(go: Go, tmp_path: Path) -> None:
+    path = tmp_path / "speech.wav"
+    path.write_bytes(make_wave())
+
+    async def main() -> None:
+        async with await anyio.open_file(path, "rb") as file:
+            assert await heard(file) == b"\1\2" * 16000
+        async with await anyio.open_file(path, encoding="latin-1") as text:
+            with pytest.raises(InputError, match="opened in binary mode"):
+                await heard(text)
+
+    go(main)
+
+
 def test_a_file_is_closed_when_sending_it_is_cancelled(go: Go, tmp_path: Path) -> None:
     path = tmp_path / "speech.raw"
     path.write_bytes(SECOND)
@@ -313,6 +354,11 @@ def test_sound_in_another_encoding_goes_as_it_is(ai: Ai, go: Go) -> None:
                 await session.send_message("Flush")
             with pytest.raises(InputError, match=r"message\['a'\]"):
                 await session.send_message({"a": {1}})
+        for model in (FLUX, NOVA, SMART_TURN):
+            async with ai.arealtime(model, **(LINEAR if model != SMART_TURN else {})) as session:
+                for use in (lambda: session.speak("hello"), session.flush):
+                    with row(model), pytest.raises(InputError, match="takes sound, no text: call `send_audio`"):
+                        await use()
 
     go(main)
 
@@ -334,6 +380,11 @@ def test_parameters_are_refused_before_anything_is_sent(ai: Ai, local: Emulator)
         (FLUX, {**LINEAR, "tag": {"a": 1}}, "`tag` must be a string, a number"),
         (NOVA, {"audio": "x"}, r"`audio` is sent in a session.*session.send_audio\(…\)"),
         (AURA, {"text": "hello"}, r"`text` is sent in a session.*session.speak\(…\)"),
+        (NOVA, {**LINEAR, "sample_rate": "abc"}, "`sample_rate` must be a whole number from 1, got abc"),
+        (NOVA, {**LINEAR, "sample_rate": 16000.5}, "`sample_rate` must be a whole number from 1, got 16000.5"),
+        (NOVA, {**LINEAR, "sample_rate": -5}, "`sample_rate` must be a whole number"),
+        (NOVA, {**LINEAR, "channels": 0}, "`channels` must be a whole number from 1, got 0"),
+        (FLUX, {"encoding": "linear16", "sample_rate": 0}, "`sample_rate` must be a whole number"),
         (AURA, {"encoding": "linear24"}, "`encoding` must be one of"),
         (NOVA, {"mode": "legal"}, "`mode` must be one of"),
         ("@cf/openai/whisper", {}, "takes no calls by WebSocket: call `run`"),
@@ -416,6 +467,17 @@ def test_a_refusal_is_the_error_that_run_would_raise(local: Emulator, go: Go) ->
         local.script("rate-limited,retry-after=0", "ok")
         async with local.ai(max_retries=1) as ai, ai.arealtime(FLUX, **LINEAR) as session:
             assert isinstance(await anext(session), SessionOpened)
+
+    go(main)
+
+
+def test_the_emulator_refuses_numbers_with_which_no_sound_can_be_read(local: Emulator, go: Go) -> None:
+    async def main() -> None:
+        async with local.ai(checks="off", max_retries=0) as ai:
+            for name, value in [("sample_rate", "abc"), ("sample_rate", 16000.5), ("sample_rate", 0), ("channels", 0)]:
+                with row((name, value)), pytest.raises(BadRequestError, match=f"5006.*{name}' must be a whole number"):
+                    async with ai.arealtime(NOVA, **{**LINEAR, name: value}):
+                        pass
 
     go(main)
 
@@ -608,6 +670,36 @@ def test_a_wait_that_is_cancelled_loses_no_event(ai: Ai, go: Go) -> None:
     go(main)
 
 
+def test_one_wrong_field_loses_neither_the_turn_nor_its_text(serve: Serve, go: Go) -> None:
+    turn = {"type": "TurnInfo", "event": "EndOfTurn", "transcript": "hello"}
+    rows: list[tuple[dict[str, Any], Any]] = [
+        ({"words": [{"word": "hello", "confidence": None}]}, 0.0),
+        ({"words": [{"word": "hello", "confidence": "high"}]}, "high"),
+        ({"words": [{"word": "hello", "confidence": 1}], "turn_index": {}, "audio_window_end": "late"}, 1.0),
+    ]
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        for _ in range(2):
+            service.say(*({**turn, **fields} for fields, _ in rows))
+        service.say({**turn, "words": "hello"}, {**turn, "transcript": 7}, {**turn, "event": ["EndOfTurn"]})
+        service.send(CloseConnection(1000))
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+            for fields, confidence in rows:
+                event = await anext(session)
+                with row(fields):
+                    assert isinstance(event, TurnInfo)
+                    assert [(word.word, word.confidence) for word in event.words] == [("hello", confidence)]
+                    assert all(event[name] == fields[name] for name in fields if name != "words")
+            assert [text async for text in session.transcripts()] == ["hello"] * 4 + ["7"]
+
+    go(main)
+
+
 # Bytes
 
 
@@ -752,7 +844,8 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
         ({"type": "speech_started"}, SpeechStarted, {"timestamp": 0.0}),
         ({"type": "UtteranceEnd", "last_word_end": 2}, UtteranceEnd, {"last_word_end": 2.0}),
         ({"is_complete": False, "probability": 0.2}, TurnVerdict, {"probability": 0.2}),
-        ({"type": "TurnInfo", "turn_index": "first"}, RealtimeEvent, {"type": "TurnInfo", "turn_index": "first"}),
+        ({"type": "TurnInfo", "turn_index": "first"}, TurnInfo, {"type": "TurnInfo", "turn_index": "first"}),
+        ({"type": "Results", "is_final": "perhaps"}, SpeechResults, {"is_final": "perhaps", "is_final_text": False}),
         ({"type": "Warning", "code": "W1"}, RealtimeEvent, {"type": "Warning", "code": "W1", "text": ""}),
         ({"type": "New", "channel": [0]}, RealtimeEvent, {"type": "New", "channel": [0]}),
         ({"type": 7, "a": 1}, RealtimeEvent, {"type": "7", "a": 1}),
@@ -909,6 +1002,54 @@ def test_a_service_that_is_silent_after_the_end_is_not_waited_for(serve: Serve, 
     go(main)
 
 
+def test_a_model_that_answers_fewer_pieces_is_told_the_end_after_a_silence(
+    serve: Serve, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfai._resources.realtime._LAST_WAIT", 0.05)
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        assert isinstance(service.receive(), BytesMessage)
+        service.say({"is_complete": False})
+        assert isinstance(service.receive(), BytesMessage)
+        assert isinstance(service.receive(), CloseConnection)
+        late = TextMessage('{"is_complete": true}')  # before it agrees, for which wsproto has no words
+        service.peer.send(Connection(ConnectionType.SERVER).send(late))
+        service.send(CloseConnection(1000))
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai, ai.arealtime(SMART_TURN) as session:
+            await session.send_audio(bytes(16_384))
+            await session.finish()
+            assert [event["is_complete"] for event in await read(session)] == [False, True]
+
+    go(main)
+
+
+def test_a_second_reader_is_refused_and_the_first_goes_on(ai: Ai, go: Go) -> None:
+    async def main() -> None:
+        async with ai.arealtime(FLUX, **LINEAR) as session:
+            await anext(session)
+            events: list[RealtimeEvent] = []
+
+            async def collect() -> None:
+                events.extend(await read(session))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(collect)
+                await anyio.wait_all_tasks_blocked()
+                with pytest.raises(ConfigurationError, match="another task waits for the session's events"):
+                    await anext(session)
+                await session.send_audio(SECOND)
+                await session.finish()
+            assert events[-1].is_final_text
+            assert await read(session) == []
+
+    go(main)
+
+
 # A network of its own
 
 
@@ -958,6 +1099,71 @@ class HashableNamespace:
 
 class Meta:
     request_id = "req-1"
+
+
+def test_a_finish_that_was_cancelled_can_be_called_again(go: Go) -> None:
+    async def main() -> None:
+        ai = Ai(account_id=ACCOUNT, api_token=TOKEN)
+        for model, kinds in ((NOVA, ["Finalize", "CloseStream"]), (AURA, ["Flush", "Close"])):
+            network = Network(anyio.sleep_forever)
+            session = ai.arealtime(model, **LINEAR)
+            session._socket = make_socket(network)
+            with anyio.CancelScope() as scope:
+                scope.cancel()
+                await session.finish()
+            assert scope.cancelled_caught
+            await session.send_message({"type": "KeepAlive"})  # nothing was said, so more may be
+            await session.finish()
+            with pytest.raises(ConfigurationError, match="nothing can be sent after"):
+                await session.send_message({"type": "KeepAlive"})
+            await session.finish()
+            said = [json.loads(event.data)["type"] for event in network.written if isinstance(event, TextMessage)]
+            with row(model):
+                assert said == ["KeepAlive", *kinds]
+                assert session._unanswered == (model == AURA)
+            await session._socket.aclose()
+
+    go(main)
+
+
+def test_a_finish_that_was_cut_off_within_a_message_says_so_when_called_again(go: Go) -> None:
+    async def main() -> None:
+        for model in (NOVA, SMART_TURN):
+            network = Network(anyio.sleep_forever)
+            network.may_write = anyio.Event()
+            session = Ai(account_id=ACCOUNT, api_token=TOKEN).arealtime(
+                model, **(LINEAR if model == NOVA else {"dtype": "uint8"})
+            )
+            session._socket = make_socket(network)
+            with anyio.CancelScope() as scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(session.finish)
+                    await anyio.wait_all_tasks_blocked()
+                    scope.cancel()
+            with row(model), pytest.raises(RealtimeError, match="a message was cancelled while it was sent"):
+                await session.finish()
+            await session._socket.aclose()
+
+    go(main)
+
+
+def test_the_size_of_a_message_is_counted_once_for_each_fragment(go: Go) -> None:
+    asked: list[str] = []
+
+    class Fragment(str):
+        def __len__(self) -> int:
+            asked.append(self)
+            return super().__len__()
+
+    async def main() -> None:
+        socket = make_socket(Network(anyio.sleep_forever))
+        count = 100
+        events = [TextMessage(Fragment("a"), message_finished=number == count) for number in range(1, count + 1)]
+        socket._connection = SimpleNamespace(events=lambda: iter(events))
+        assert await anext(socket) == "a" * count
+        assert len(asked) <= 2 * count
+
+    go(main)
 
 
 def test_silence_is_met_with_a_ping_and_a_second_one_is_the_end(go: Go) -> None:

@@ -21,7 +21,7 @@ from cfai.local.emulator._delivery import Reply, build_json_reply, send_reply
 from cfai.local.emulator._gateway import GatewayCalls
 from cfai.local.emulator._generate import writes_text
 from cfai.local.emulator._media import Media, read_all_media
-from cfai.local.emulator._realtime import Session, compute_neurons, hold_session, make_session
+from cfai.local.emulator._realtime import Session, compute_neurons, find_session, hold_session
 from cfai.local.emulator._run import Engine, Result, begin_stream, run_whole
 from cfai.local.emulator._text import TextKind
 from cfai.local.emulator._validate import check_inputs, check_raw_inputs, check_session
@@ -190,12 +190,12 @@ class EmulatorApp(Application):
         if model is None:
             raise ErrorResponse(5007, f"No such model: No such model {call.model} or task")
         self._quotas.admit(model)
-        session = make_session(model, call.query)
-        if session is None:
+        kind = find_session(model)
+        if kind is None:
             raise make_input_error("this model is not reached by WebSocket")
         check_session(model, call.query)
         cleanup.callback(await self._quotas.acquire(model, reject_if_busy=False))
-        return model, session
+        return model, kind(call.query)
 
     def _authorize(self, request: RawRequest) -> MatchedRoute:
         """Return the route of a request that may use it, its account and its gateway. Raises `ErrorResponse`."""

@@ -263,10 +263,9 @@ _SESSIONS: Mapping[str, type[Session]] = {
 """By how the names of models begin."""
 
 
-def make_session(model: Model, parameters: Mapping[str, str]) -> Session | None:
-    """Return the session of a model, or `None` if it has none."""
-    kinds = (kind for start, kind in _SESSIONS.items() if model.name.startswith(start))
-    return next((kind(parameters) for kind in kinds), None)
+def find_session(model: Model) -> type[Session] | None:
+    """Return the class of a model's sessions, or `None` if it has none."""
+    return next((kind for start, kind in _SESSIONS.items() if model.name.startswith(start)), None)
 
 
 def compute_neurons(model: Model, session: Session) -> float:

@@ -99,8 +99,9 @@ def check_session(model: Model, query: Mapping[str, str]) -> None:
     unknown = [f"/{name}" for name in query if name not in parameters and name != _RATE]
     if unknown:
         raise make_input_error(f"Additional or unevaluated properties '{', '.join(unknown)}' at '/' not allowed")
-    if not query.get(_RATE, "0").isdecimal():
-        raise make_input_error(f"'/{_RATE}' must be a whole number")
+    for name in (_RATE, "channels"):
+        if not re.fullmatch("[1-9][0-9]*", query.get(name, "1")):
+            raise make_input_error(f"'/{name}' must be a whole number from 1")
     # The schema has a boolean for what is sent in milliseconds.
     _check_parameters(taken, {name: each for name, each in _parse_texts(taken, query).items() if name not in _IN_MS})
 
