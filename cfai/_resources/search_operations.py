@@ -19,9 +19,9 @@ from cfai._errors import (
 )
 from cfai._json import as_sequence, is_mapping
 from cfai._request import ApiRequest
-from cfai._resources.api import AccountApi, Operation, read_result, rename, validate_list
+from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_list
 from cfai._resources.pages import AsyncPages, Page, Pages, find_next_page
-from cfai._response import ApiResponse
+from cfai._response import ApiResponse, unwrap
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -75,9 +75,10 @@ def _build_page(
     per_page = filters.get("per_page") or _PER_PAGE
 
     def read(response: ApiResponse, request: ApiRequest) -> Page[M]:
-        items = validate_list(kind, read_result(response, request), response, request)
+        body = read_body(response, request)
+        items = validate_list(kind, unwrap(body), response, request)
         is_alone = filters.get("page") is not None
-        return Page(items, None if is_alone else find_next_page(number, len(items), per_page))
+        return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 
     query = {**filters, "page": number, "per_page": per_page}
     return Operation(path=path, query=query, read=read, map_error=map_error)

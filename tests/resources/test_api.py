@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import httpx
@@ -60,6 +61,34 @@ def test_a_service_that_knows_no_pages_is_asked_twice_at_most(remote: Ai, invoke
     route = respx.get(SEARCH).respond(json={"result": [{"name": "@cf/a/b"}] * 50})
     assert len(invoke(remote, "models")) == 50
     assert route.call_count == 2
+
+
+@respx.mock
+def test_a_service_that_gives_fewer_a_page_is_asked_for_all_it_reports(remote: Ai, invoke: Invoke) -> None:
+    def answer(request: httpx.Request, size: int, reported: int | None, total: int) -> httpx.Response:
+        rows = [{"name": f"@cf/a/{number}", "id": str(number)} for number in range(75)]
+        start = (int(request.url.params["page"]) - 1) * size
+        info = {"total_count": total, "per_page": reported}
+        return httpx.Response(200, json={"success": True, "result": rows[start:][:size], "result_info": info})
+
+    gateway = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai-gateway/gateways/mine/logs"
+    instance = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai-search/namespaces/default/instances/docs"
+    lists: list[tuple[str, Any, str]] = [
+        (SEARCH, remote, "models"),
+        (gateway, remote.gateway("mine"), "list_logs"),
+        (f"{instance}/items", remote.search().get("docs").items, "list"),
+        (f"{instance}/jobs", remote.search().get("docs").jobs, "list"),
+    ]
+    for url, owner, name in lists:
+        # What is reported of the pages need not be true: the list is whole, with a request more.
+        for size, reported, total, requests in ((20, 20, 75, 4), (20, 50, 75, 5), (50, 50, 75, 2), (50, None, 75, 2)):
+            route = respx.get(url).mock(side_effect=partial(answer, size=size, reported=reported, total=total))
+            before = route.call_count
+            with row((url, size, reported)):
+                assert len(invoke(owner, name, per_page=50)) == 75
+                assert route.call_count - before == requests
+    respx.get(SEARCH).mock(side_effect=partial(answer, size=20, reported=20, total=75))
+    assert len(invoke(remote, "models", page=1)) == 20
 
 
 def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke) -> None:
