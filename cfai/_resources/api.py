@@ -23,6 +23,7 @@ from cfai._response import (
     ApiResponse,
     body_reports_error,
     build_response_error,
+    redact,
     redact_headers,
     to_utf8,
     unwrap,
@@ -238,7 +239,7 @@ def make_unreadable_error(problem: str, response: ApiResponse, request: ApiReque
         f"(status {meta.status_code}, request id {meta.request_id})",
         status_code=meta.status_code,
         request_id=meta.request_id,
-        body=to_utf8(response.content or b"").decode("utf-8", "replace"),
+        body=redact(to_utf8(response.content or b""), request.secrets).decode("utf-8", "replace"),
         headers=redact_headers(response.headers, request.secrets),
     )
 

@@ -124,6 +124,15 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
     assert TOKEN not in str(caught.value) + str(caught.value.body)
 
 
+@respx.mock
+def test_what_is_no_answer_shows_no_token(remote: Ai, invoke: Invoke) -> None:
+    respx.get(SEARCH).respond(text=f"hello {TOKEN}", headers={"x-echo": TOKEN})
+    with pytest.raises(APIResponseValidationError) as caught:
+        invoke(remote, "models")
+    assert "hello" in str(caught.value.body)
+    assert TOKEN not in repr(vars(caught.value)) + str(caught.value)
+
+
 def test_a_path_holds_no_other_path() -> None:
     assert build_path("ai-gateway", "gateways", "a b?", "@x") == "/ai-gateway/gateways/a%20b%3F/@x"
     bad: list[Any] = ["", ".", "..", "a/b", 7, None]
