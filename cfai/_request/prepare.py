@@ -74,6 +74,8 @@ class ApiRequest:
     """True if a body of any type is to be read while it comes, as that of a download."""
     reject_if_busy: bool = False
     """True to raise at once when the model is busy (3040)."""
+    makes_something: bool = False
+    """True if it makes what there may be once: it is not sent again after a 5xx, under which it may have been done."""
     body_secrets: tuple[str, ...] = field(default=(), repr=False)
     """The credentials that stand in its body."""
 

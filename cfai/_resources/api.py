@@ -63,6 +63,8 @@ class Operation(Generic[T]):
     """What makes the result of an answer."""
     map_error: Callable[[InferenceUpstreamError], Exception] | None = None
     """What makes the surface's own error of an answer's."""
+    makes_something: bool = False
+    """True if it makes what there may be once: it is not sent again after a 5xx, under which it may have been done."""
     wants_stream: bool = False
     wants_raw: bool = False
     wants_file: bool = False
@@ -84,9 +86,7 @@ class AccountApi:
             _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
-            if operation.map_error is None:
-                raise
-            raise operation.map_error(error) from None
+            raise _map_error(operation, error) from None
 
     async def acall(self, operation: Operation[T]) -> T:
         """Send an operation's request, awaited, and return what its answer says. Raises what the service reports."""
@@ -96,9 +96,18 @@ class AccountApi:
             _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
-            if operation.map_error is None:
-                raise
-            raise operation.map_error(error) from None
+            raise _map_error(operation, error) from None
+
+
+def _map_error(operation: Operation[Any], error: InferenceUpstreamError) -> Exception:
+    """Return the surface's own error. One under which something may have been made is not safe to send again."""
+    is_unsure = operation.makes_something and (error.status_code or 0) >= 500
+    if is_unsure:
+        error.retryable = False
+    mapped = operation.map_error(error) if operation.map_error else error
+    if is_unsure:
+        mapped.add_note("It may have been done all the same: look whether it is there before you send it again")
+    return mapped
 
 
 def _log(request: ApiRequest, response: ApiResponse) -> None:
@@ -142,6 +151,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         body=body,
         body_secrets=operation.body_secrets,
         model=operation.model,
+        makes_something=operation.makes_something,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
         wants_file=operation.wants_file,

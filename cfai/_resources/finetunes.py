@@ -213,7 +213,7 @@ def _create(model: str, name: str, description: str | None, public: bool | None)
         raise ConfigurationError(f"`name` must be a string, and not empty, got {describe(name)}")
     record = {"model": model, "name": name, "description": description, "public": public}
     given = {field: value for field, value in record.items() if value is not None}
-    return Operation(method="POST", path="/ai/finetunes", json=given, read=read_as(Finetune))
+    return Operation(method="POST", path="/ai/finetunes", json=given, read=read_as(Finetune), makes_something=True)
 
 
 def _upload(
@@ -232,12 +232,14 @@ def _upload(
         body=_WatchedBody(content, bar),
         headers={"content-type": form.media_type, "content-length": str(form.size)},
         read=read_nothing,
+        makes_something=True,
     ), bar
 
 
 def _explain_unfinished(key: str, path: Path) -> str:
     call = f"ai.finetunes.upload_asset({key!r}, {str(path)!r})"
-    return f"The fine-tune was made, and lacks this file: go on with {call}"
+    there = "if that says that it was uploaded already, it is there"
+    return f"The fine-tune was made, and may lack this file: go on with {call}; {there}"
 
 
 class _WatchedBody:

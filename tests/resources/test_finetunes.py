@@ -11,7 +11,16 @@ import httpx
 import pytest
 import respx
 
-from cfai import Ai, BadRequestError, ConfigurationError, InputError, NotFoundError
+from cfai import (
+    Ai,
+    AiSearchInternalError,
+    BadRequestError,
+    ConfigurationError,
+    InputError,
+    InternalServerError,
+    NotFoundError,
+    Retry,
+)
 from cfai.local import Emulator
 from cfai.types import Finetune
 from tests.conftest import ACCOUNT, TOKEN, row
@@ -178,9 +187,31 @@ def test_an_upload_that_fails_says_how_to_go_on(remote: Ai, invoke: Invoke, fold
     with pytest.raises(BadRequestError) as caught:
         invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets")
     path = str(folder / "adapter_model.safetensors")
-    assert caught.value.__notes__[-1].endswith(f"go on with ai.finetunes.upload_asset('1-2', {path!r})")
+    assert caught.value.__notes__[-1].startswith("The fine-tune was made, and may lack this file")
+    assert f"go on with ai.finetunes.upload_asset('1-2', {path!r}); if" in caught.value.__notes__[-1]
     assert route.call_count == 2
     invoke(remote.finetunes, "upload_asset", Finetune(name="a", id="1-2"), path)
+
+
+@respx.mock
+def test_what_a_broken_answer_may_have_made_is_not_sent_again(invoke: Invoke, folder: Path) -> None:
+    patient = Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=Retry(2, base=0))
+    config, namespace = folder / "adapter_config.json", patient.search()
+    rows: list[tuple[Any, str, tuple[Any, ...], dict[str, Any]]] = [
+        (patient.finetunes, "create", (), {"model": MISTRAL, "name": "tickets"}),
+        (patient.finetunes, "upload_asset", ("1-2", config), {}),
+        (namespace, "create", ({"id": "docs"},), {}),
+    ]
+    for owner, name, arguments, options in rows:
+        route = respx.post(url__startswith=URL.removesuffix("/ai/finetunes"))
+        with row((owner, name)):
+            route.mock(side_effect=[httpx.Response(429), httpx.Response(502), httpx.Response(400)])
+            before = route.call_count
+            with pytest.raises((InternalServerError, AiSearchInternalError)) as caught:
+                invoke(owner, name, *arguments, **options)
+            assert (caught.value.status_code, caught.value.retryable) == (502, False)
+            assert caught.value.__notes__[0].startswith("It may have been done all the same")
+            assert route.call_count - before == 2  # too many requests: that one was not run
 
 
 @respx.mock
