@@ -273,6 +273,20 @@ def test_a_fine_tune_that_cannot_run_is_refused_by_the_emulator(ai: Ai, invoke: 
             invoke(ai, "run", model, {"prompt": "Hi", "lora": lora})
 
 
+def test_a_fine_tune_is_run_by_its_record_on_its_model_alone(local: Emulator, invoke: Invoke, folder: Path) -> None:
+    with local.ai() as ai:
+        made = invoke(ai.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+        assert invoke(ai, "run", MISTRAL, {"prompt": "Hi", "lora": made}).text
+        assert local.requests[-1].inputs["lora"] == made.id
+        before = len(local.requests)
+        said = f"lora` must be a fine-tune of {GEMMA}, .* got one of {MISTRAL}: run that model"
+        with pytest.raises(InputError, match=said):
+            invoke(ai, "run", GEMMA, {"prompt": "Hi", "lora": made})
+        with pytest.raises(InputError, match=r"`requests\[1\]\.lora` must be"):
+            invoke(ai, "run", GEMMA, {"requests": [{"prompt": "a"}, {"prompt": "b", "lora": made}]}, queue_request=True)
+        assert len(local.requests) == before
+
+
 def test_a_lora_for_a_model_that_takes_none_is_refused_before_it_is_sent(local: Emulator, invoke: Invoke) -> None:
     inputs = {"prompt": "Hi", "lora": "tickets"}
     said = f"`lora` must be left out, since {LLAMA} takes no fine-tune .code 5005., got one"
