@@ -6,7 +6,10 @@ import json
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -222,9 +225,15 @@ def read_list_of(kind: type[M]) -> Callable[[ApiResponse, ApiRequest], list[M]]:
 
 
 def validate(kind: type[M], value: Any, response: ApiResponse, request: ApiRequest) -> M:
-    """Return a value as a model of pydantic. Raises `APIResponseValidationError`."""
+    """Return a value as a model of pydantic. Raises `APIResponseValidationError` for what is no object at all.
+
+    A field of another type than is known stays as it came: better unchecked than all others lost.
+    """
     try:
-        model = kind.model_validate(value)
+        try:
+            model = kind.model_validate(value)
+        except ValidationError as error:
+            model = _validate_others(kind, value, error)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, problem["loc"])) or "the result"
@@ -232,6 +241,38 @@ def validate(kind: type[M], value: Any, response: ApiResponse, request: ApiReque
     if hasattr(model, "_meta"):
         model._meta = response.meta  # pyright: ignore[reportAttributeAccessIssue]
     return model
+
+
+def _validate_others(kind: type[M], value: Any, error: ValidationError) -> M:
+    """Return a value as a model whose fields that `error` is about are unchecked. Raises `ValidationError`."""
+    problems = error.errors(include_url=False, include_input=False)
+    paths = sorted({_find_field(value, problem["loc"]) for problem in problems}, key=len)
+    checked, fields = deepcopy(value), dict[tuple[Any, ...], Any]()
+    for path in paths:
+        if not path:
+            raise error
+        if not any(path[: len(outer)] == outer for outer in fields):
+            fields[path] = reduce(getitem, path[:-1], checked).pop(path[-1])
+    model = kind.model_validate(checked)
+    for path, field_value in fields.items():
+        owner: Any = reduce(getitem, path[:-1], cast("Any", model))
+        if isinstance(owner, dict):
+            owner[path[-1]] = field_value
+        else:
+            setattr(owner, path[-1], field_value)
+    return model
+
+
+def _find_field(value: Any, place: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the path of the innermost field that a place of pydantic's is in, which may name a type behind it."""
+    length = 0
+    for depth, name in enumerate(place, 1):
+        if is_mapping(value) and name in value:
+            length = depth
+        elif not isinstance(value, list) or not isinstance(name, int):
+            break
+        value = value[name]
+    return place[:length]
 
 
 def validate_list(kind: type[M], value: Any, response: ApiResponse, request: ApiRequest) -> list[M]:

@@ -423,7 +423,7 @@ class _Text(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None

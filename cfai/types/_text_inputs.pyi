@@ -384,7 +384,7 @@ class PromptInputs(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -481,7 +481,7 @@ class PromptInputsPlain(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -578,7 +578,7 @@ class PromptInputsStream(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -675,7 +675,7 @@ class MessagesInputs(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -772,7 +772,7 @@ class MessagesInputsPlain(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -869,7 +869,7 @@ class MessagesInputsStream(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -1211,7 +1211,7 @@ class PromptOrMessages(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -1310,7 +1310,7 @@ class PromptMessagesOrInput(TypedDict, total=False):
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
     lora: str | Finetune
-    """A fine-tune, or its id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None

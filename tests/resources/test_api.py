@@ -111,7 +111,7 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
     rows: list[tuple[dict[str, Any], str]] = [
         ({"html": "<html>"}, "models/search was answered with what cannot be read: the answer is no JSON"),
         ({"json": {"result": {"a": 1}}}, "the result must be a list, got dict"),
-        ({"json": {"result": [{"name": 7}]}}, "name: Input should be a valid string"),
+        ({"json": {"result": [7]}}, "the result: Input should be a valid dictionary or instance of ModelInfo"),
         ({}, "the result must be a list, got NoneType"),
     ]
     for response, said in rows:
@@ -131,6 +131,56 @@ def test_what_is_no_answer_shows_no_token(remote: Ai, invoke: Invoke) -> None:
         invoke(remote, "models")
     assert "hello" in str(caught.value.body)
     assert TOKEN not in repr(vars(caught.value)) + str(caught.value)
+
+
+@respx.mock
+def test_a_field_of_another_type_costs_no_other(remote: Ai, invoke: Invoke) -> None:
+    account = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}"
+    docs = remote.search().get("docs")
+    files = [("a.csv", b"1"), ("b.csv", b"2")]
+    chat = {"messages": [{"role": "user", "content": "Hi"}]}
+    rows: list[tuple[Any, str, tuple[Any, ...], Any, Any]] = [
+        (remote, "models", (), [{"name": "@cf/a/b", "tags": None, "description": None}], ("@cf/a/b", [], "")),
+        (remote, "models", (), [{"name": 7, "tags": ["a", 1], "task": "chat"}], (7, ["a", 1], "")),
+        (
+            remote,
+            "to_markdown",
+            (files,),
+            [{"name": "a.csv", "tokens": 12.5, "data": "A"}, {"name": "b.csv", "error": {"code": 1}}],
+            [("A", 12.5, None), ("", None, {"code": 1})],
+        ),
+        (
+            docs,
+            "chat_completions",
+            (chat,),
+            {
+                "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes"}}],
+                "chunks": [{"id": 1, "score": "high", "text": "t", "item": {"key": 2, "new": 3}}, {"score": 0.5}],
+            },
+            ("Yes", 1, "high", "t", 2, 3, 0.5),
+        ),
+        (docs.items.get("i"), "info", (), {"id": "i", "metadata": "{}", "last_seen_at": 7}, ("i", "{}", 7)),
+        (docs, "search", ({"query": "x"},), {"search_query": "x", "chunks": [7]}, ("x", [7])),
+    ]
+    show: dict[str, Any] = {
+        "models": lambda models: (models[0].name, models[0].tags, models[0].description),
+        "to_markdown": lambda results: [(each.data, each.tokens, each.error) for each in results],
+        "chat_completions": lambda answer: (
+            str(answer),
+            *(getattr(answer.chunks[0], name) for name in ("id", "score", "text")),
+            answer.chunks[0].item.key,
+            answer.chunks[0].item.new,
+            answer.chunks[1]["score"],
+        ),
+        "info": lambda item: (item.id, item["metadata"], item.last_seen_at),
+        "search": lambda found: (found.search_query, found.chunks),
+    }
+    for owner, name, arguments, result, expected in rows:
+        respx.route(url__startswith=account).respond(
+            json=result if name == "chat_completions" else {"success": True, "result": result}
+        )
+        with row((name, result)):
+            assert show[name](invoke(owner, name, *arguments)) == expected
 
 
 def test_a_path_holds_no_other_path() -> None:
