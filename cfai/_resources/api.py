@@ -128,6 +128,8 @@ def build_path(*segments: str) -> str:
     for segment in segments:
         if not isinstance(segment, str) or segment in _NO_SEGMENTS or "/" in segment:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"an id must be a string without '/', and not empty, got {describe(segment)}")
+        if problem := find_unsendable(segment, "an id"):
+            raise ConfigurationError(problem)
     return "".join(f"/{quote(segment, safe='@:')}" for segment in segments)
 
 
@@ -137,7 +139,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
     if url.startswith("/"):
         url = f"{credentials.base_url}/accounts/{quote(credentials.account_id, safe='')}{url}"
     query = urlencode(
-        [(name, _to_query_text(each)) for name, value in operation.query.items() for each in _list_values(value)]
+        [(name, _to_query_text(each, name)) for name, value in operation.query.items() for each in _list_values(value)]
     )
     body = operation.body if operation.json is NOT_GIVEN else encode_json(operation.json)
     headers = {"user-agent": f"cfai/{__version__}", "accept": "*/*", **credentials.default_headers.value}
@@ -174,11 +176,12 @@ def _list_values(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
 
 
-def _to_query_text(value: Any) -> str:
-    """Return a parameter as text: `true` and `false` for booleans, JSON for what is nested."""
+def _to_query_text(value: Any, name: str) -> str:
+    """Return a parameter as text: `true` and `false` for booleans, JSON for what is nested. Raises `InputError`."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(to_builtins(value), separators=(",", ":"))
+    encoded = encode_json(value, name).decode()
+    return value if isinstance(value, str) else encoded
 
 
 # How answers are read
@@ -271,7 +274,7 @@ def _find_field(value: Any, place: tuple[Any, ...]) -> tuple[Any, ...]:
             length = depth
         elif not isinstance(value, list) or not isinstance(name, int):
             break
-        value = value[name]
+        value = cast("Any", value)[name]
     return place[:length]
 
 

@@ -307,7 +307,7 @@ def _check_config(path: Path, content: bytes) -> None:
     """Raise `InputError` for a configuration that the service does not take."""
     try:
         config: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         config = None
     if not is_mapping(config):
         raise InputError(f"{path} must be the configuration that PEFT wrote, a JSON object")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from cfai._credentials import describe
 from cfai._errors import ConfigurationError
 from cfai._json import is_mapping
 from cfai._resources.api import AccountApi, Operation
@@ -124,6 +125,15 @@ def find_next_page(number: int, count: int, per_page: int, body: Any = None) -> 
 
 
 def check_filters(filters: Mapping[str, Any], known: type) -> None:
-    """Raise `ConfigurationError` for a filter that is not among those of the typed dict `known`."""
+    """Raise `ConfigurationError` for a filter that is not among those of the typed dict `known`, or a bad page."""
     if unknown := sorted(filters.keys() - known.__annotations__):
         raise ConfigurationError(f"there is no filter {unknown[0]!r}, known are {', '.join(known.__annotations__)}")
+    check_page_numbers(filters)
+
+
+def check_page_numbers(filters: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for a `page` or `per_page` that is no whole number of 1 or more."""
+    for name in ("page", "per_page"):
+        value = filters.get(name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise ConfigurationError(f"`{name}` must be a whole number of 1 or more, got {describe(value)}")

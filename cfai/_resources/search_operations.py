@@ -20,7 +20,7 @@ from cfai._errors import (
 from cfai._json import as_sequence, is_mapping
 from cfai._request import ApiRequest
 from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_list
-from cfai._resources.pages import AsyncPages, Page, Pages, find_next_page
+from cfai._resources.pages import AsyncPages, Page, Pages, check_page_numbers, find_next_page
 from cfai._response import ApiResponse, unwrap
 
 T = TypeVar("T")
@@ -59,6 +59,7 @@ def list_pages(
     api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
 ) -> Pages[M]:
     """Return the items of a list that has numbered pages; those of one page, if `filters` name one."""
+    check_page_numbers(filters)
     return Pages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
 
 
@@ -66,6 +67,7 @@ def alist_pages(
     api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
 ) -> AsyncPages[M]:
     """Return the items of a list that has numbered pages, awaited; those of one page, if `filters` name one."""
+    check_page_numbers(filters)
     return AsyncPages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
 
 

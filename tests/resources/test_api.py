@@ -16,6 +16,7 @@ from cfai import (
     APIResponseValidationError,
     BadRequestError,
     ConfigurationError,
+    InputError,
     NotFoundError,
     RateLimitError,
 )
@@ -189,6 +190,36 @@ def test_a_path_holds_no_other_path() -> None:
     for segment in bad:
         with row(segment), pytest.raises(ConfigurationError, match="an id must be a string without '/'"):
             build_path("gateways", segment)
+
+
+@respx.mock
+def test_what_no_request_can_hold_is_refused_with_its_name(remote: Ai, invoke: Invoke) -> None:
+    docs = remote.search().get("docs")
+    lists: list[tuple[Any, str]] = [
+        (remote, "models"),
+        (remote.gateway("mine"), "list_logs"),
+        (docs.items, "list"),
+        (docs.jobs, "list"),
+        (docs.jobs.get("j"), "logs"),
+    ]
+    bad: list[Any] = ["10", 0, -1, 2.5, True]
+    for owner, name in lists:
+        for option in ("page", "per_page"):
+            for value in bad:
+                must = f"`{option}` must be a whole number of 1 or more, got"
+                with row((name, option, value)), pytest.raises(ConfigurationError, match=must):
+                    invoke(owner, name, **{option: value})
+    rows: list[tuple[Any, str, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
+        (remote, "models", (), {"search": "\ud800"}, InputError, "search: the text has half of a surrogate pair"),
+        (remote, "models", (), {"search": b"a"}, InputError, "search: bytes cannot be sent"),
+        (docs.items, "upload", ("y.md", "\ud800"), {}, InputError, "`content`: the text has half"),
+        (docs.items, "upload", ("\ud800.md", "y"), {}, InputError, "`name`: the text has half"),
+        (docs.items, "delete", ("\ud800",), {}, ConfigurationError, "an id: the text has half"),
+    ]
+    for owner, name, arguments, options, kind, said in rows:
+        with row((name, said)), pytest.raises(kind, match=said):
+            invoke(owner, name, *arguments, **options)
+    assert not respx.calls
 
 
 @respx.mock

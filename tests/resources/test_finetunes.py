@@ -122,6 +122,7 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
         (config, None, "must have adapter_config.json and adapter_model.safetensors, and .* lacks adapter_config.json"),
         (weights, None, "lacks adapter_model.safetensors"),
         (config, b"{", "must be the configuration that PEFT wrote, a JSON object"),
+        (config, b"[" * 100_000, "must be the configuration that PEFT wrote"),
         (config, b"[]", "must be the configuration that PEFT wrote"),
         (config, b"", "must have 1 to 500,000,000 bytes, got 0"),
         (config, json.dumps({"r": 8}).encode(), 'a "model_type" of mistral, gemma, llama, got None: add the one'),
