@@ -74,6 +74,8 @@ class ApiRequest:
     """True if a body of any type is to be read while it comes, as that of a download."""
     reject_if_busy: bool = False
     """True to raise at once when the model is busy (3040)."""
+    makes_something: bool = False
+    """True if it makes what there may be once: it is not sent again after a 5xx, under which it may have been done."""
     body_secrets: tuple[str, ...] = field(default=(), repr=False)
     """The credentials that stand in its body."""
 
@@ -128,6 +130,8 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     ):
         inputs, raw = encode_media(model, inputs, _explain_json(model, options))
     inputs = resolve_max_tokens(model, inputs_to_builtins(inputs), policy)
+    if "lora" in inputs or "requests" in inputs:
+        inputs = _name_finetunes(model, inputs)
     warnings: list[tuple[str, type[Warning]]] = []
     if entry is not None and entry.retired_on:
         warnings.append((str(entry.retirement), RetiredModelWarning))
@@ -204,6 +208,23 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"inputs: {_NESTING_PROBLEM}") from None
     return builtins
+
+
+def _name_finetunes(model: str, inputs: dict[str, Any], place: str = "") -> dict[str, Any]:
+    """Return the inputs with the id of a fine-tune for its record. Raises `InputError` for one of another model."""
+    lora, requests = inputs.get("lora"), inputs.get("requests")
+    if is_mapping(lora):
+        if lora.get("model", model) != model:
+            must = f"`{place}lora` must be a fine-tune of {model}, which alone runs those of it"
+            raise InputError(f"{must}, got one of {lora['model']}: run that model")
+        inputs = {**inputs, "lora": lora.get("id") or lora.get("name")}
+    if isinstance(requests, list):
+        named = [
+            _name_finetunes(model, each, f"requests[{index}].") if each.__class__ is dict else each
+            for index, each in enumerate(cast("list[Any]", requests))
+        ]
+        inputs = {**inputs, "requests": named}
+    return inputs
 
 
 def refuse_streams(inputs: Any, purpose: str, advice: str) -> None:

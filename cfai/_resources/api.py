@@ -6,7 +6,10 @@ import json
 import time
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlencode
 
@@ -23,6 +26,7 @@ from cfai._response import (
     ApiResponse,
     body_reports_error,
     build_response_error,
+    redact,
     redact_headers,
     to_utf8,
     unwrap,
@@ -62,6 +66,8 @@ class Operation(Generic[T]):
     """What makes the result of an answer."""
     map_error: Callable[[InferenceUpstreamError], Exception] | None = None
     """What makes the surface's own error of an answer's."""
+    makes_something: bool = False
+    """True if it makes what there may be once: it is not sent again after a 5xx, under which it may have been done."""
     wants_stream: bool = False
     wants_raw: bool = False
     wants_file: bool = False
@@ -83,9 +89,7 @@ class AccountApi:
             _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
-            if operation.map_error is None:
-                raise
-            raise operation.map_error(error) from None
+            raise _map_error(operation, error) from None
 
     async def acall(self, operation: Operation[T]) -> T:
         """Send an operation's request, awaited, and return what its answer says. Raises what the service reports."""
@@ -95,9 +99,18 @@ class AccountApi:
             _log(request, response)
             return operation.read(response, request)
         except InferenceUpstreamError as error:
-            if operation.map_error is None:
-                raise
-            raise operation.map_error(error) from None
+            raise _map_error(operation, error) from None
+
+
+def _map_error(operation: Operation[Any], error: InferenceUpstreamError) -> Exception:
+    """Return the surface's own error. One under which something may have been made is not safe to send again."""
+    is_unsure = operation.makes_something and (error.status_code or 0) >= 500
+    if is_unsure:
+        error.retryable = False
+    mapped = operation.map_error(error) if operation.map_error else error
+    if is_unsure:
+        mapped.add_note("It may have been done all the same: look whether it is there before you send it again")
+    return mapped
 
 
 def _log(request: ApiRequest, response: ApiResponse) -> None:
@@ -115,6 +128,8 @@ def build_path(*segments: str) -> str:
     for segment in segments:
         if not isinstance(segment, str) or segment in _NO_SEGMENTS or "/" in segment:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"an id must be a string without '/', and not empty, got {describe(segment)}")
+        if problem := find_unsendable(segment, "an id"):
+            raise ConfigurationError(problem)
     return "".join(f"/{quote(segment, safe='@:')}" for segment in segments)
 
 
@@ -124,7 +139,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
     if url.startswith("/"):
         url = f"{credentials.base_url}/accounts/{quote(credentials.account_id, safe='')}{url}"
     query = urlencode(
-        [(name, _to_query_text(each)) for name, value in operation.query.items() for each in _list_values(value)]
+        [(name, _to_query_text(each, name)) for name, value in operation.query.items() for each in _list_values(value)]
     )
     body = operation.body if operation.json is NOT_GIVEN else encode_json(operation.json)
     headers = {"user-agent": f"cfai/{__version__}", "accept": "*/*", **credentials.default_headers.value}
@@ -141,6 +156,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         body=body,
         body_secrets=operation.body_secrets,
         model=operation.model,
+        makes_something=operation.makes_something,
         wants_stream=operation.wants_stream,
         wants_raw=operation.wants_raw,
         wants_file=operation.wants_file,
@@ -160,11 +176,12 @@ def _list_values(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
 
 
-def _to_query_text(value: Any) -> str:
-    """Return a parameter as text: `true` and `false` for booleans, JSON for what is nested."""
+def _to_query_text(value: Any, name: str) -> str:
+    """Return a parameter as text: `true` and `false` for booleans, JSON for what is nested. Raises `InputError`."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value if isinstance(value, str) else json.dumps(to_builtins(value), separators=(",", ":"))
+    encoded = encode_json(value, name).decode()
+    return value if isinstance(value, str) else encoded
 
 
 # How answers are read
@@ -211,9 +228,15 @@ def read_list_of(kind: type[M]) -> Callable[[ApiResponse, ApiRequest], list[M]]:
 
 
 def validate(kind: type[M], value: Any, response: ApiResponse, request: ApiRequest) -> M:
-    """Return a value as a model of pydantic. Raises `APIResponseValidationError`."""
+    """Return a value as a model of pydantic. Raises `APIResponseValidationError` for what is no object at all.
+
+    A field of another type than is known stays as it came: better unchecked than all others lost.
+    """
     try:
-        model = kind.model_validate(value)
+        try:
+            model = kind.model_validate(value)
+        except ValidationError as error:
+            model = _validate_others(kind, value, error)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, problem["loc"])) or "the result"
@@ -221,6 +244,38 @@ def validate(kind: type[M], value: Any, response: ApiResponse, request: ApiReque
     if hasattr(model, "_meta"):
         model._meta = response.meta  # pyright: ignore[reportAttributeAccessIssue]
     return model
+
+
+def _validate_others(kind: type[M], value: Any, error: ValidationError) -> M:
+    """Return a value as a model whose fields that `error` is about are unchecked. Raises `ValidationError`."""
+    problems = error.errors(include_url=False, include_input=False)
+    paths = sorted({_find_field(value, problem["loc"]) for problem in problems}, key=len)
+    checked, fields = deepcopy(value), dict[tuple[Any, ...], Any]()
+    for path in paths:
+        if not path:
+            raise error
+        if not any(path[: len(outer)] == outer for outer in fields):
+            fields[path] = reduce(getitem, path[:-1], checked).pop(path[-1])
+    model = kind.model_validate(checked)
+    for path, field_value in fields.items():
+        owner: Any = reduce(getitem, path[:-1], cast("Any", model))
+        if isinstance(owner, dict):
+            owner[path[-1]] = field_value
+        else:
+            setattr(owner, path[-1], field_value)
+    return model
+
+
+def _find_field(value: Any, place: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the path of the innermost field that a place of pydantic's is in, which may name a type behind it."""
+    length = 0
+    for depth, name in enumerate(place, 1):
+        if is_mapping(value) and name in value:
+            length = depth
+        elif not isinstance(value, list) or not isinstance(name, int):
+            break
+        value = cast("Any", value)[name]
+    return place[:length]
 
 
 def validate_list(kind: type[M], value: Any, response: ApiResponse, request: ApiRequest) -> list[M]:
@@ -238,7 +293,7 @@ def make_unreadable_error(problem: str, response: ApiResponse, request: ApiReque
         f"(status {meta.status_code}, request id {meta.request_id})",
         status_code=meta.status_code,
         request_id=meta.request_id,
-        body=to_utf8(response.content or b"").decode("utf-8", "replace"),
+        body=redact(to_utf8(response.content or b""), request.secrets).decode("utf-8", "replace"),
         headers=redact_headers(response.headers, request.secrets),
     )
 

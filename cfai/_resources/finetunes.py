@@ -213,7 +213,7 @@ def _create(model: str, name: str, description: str | None, public: bool | None)
         raise ConfigurationError(f"`name` must be a string, and not empty, got {describe(name)}")
     record = {"model": model, "name": name, "description": description, "public": public}
     given = {field: value for field, value in record.items() if value is not None}
-    return Operation(method="POST", path="/ai/finetunes", json=given, read=read_as(Finetune))
+    return Operation(method="POST", path="/ai/finetunes", json=given, read=read_as(Finetune), makes_something=True)
 
 
 def _upload(
@@ -232,13 +232,15 @@ def _upload(
         body=_WatchedBody(content, bar),
         headers={"content-type": form.media_type, "content-length": str(form.size)},
         read=read_nothing,
+        makes_something=True,
     ), bar
 
 
 def _explain_unfinished(key: str, path: Path) -> str:
     key = "<its id in ai.finetunes.list()>" if "/" in key else key  # no path can hold such a name
     call = f"ai.finetunes.upload_asset({key!r}, {str(path)!r})"
-    return f"The fine-tune was made, and lacks this file: go on with {call}"
+    there = "if that says that it was uploaded already, it is there"
+    return f"The fine-tune was made, and may lack this file: go on with {call}; {there}"
 
 
 class _WatchedBody:
@@ -308,7 +310,7 @@ def _check_config(path: Path, content: bytes) -> None:
     """Raise `InputError` for a configuration that the service does not take."""
     try:
         config: Any = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         config = None
     if not is_mapping(config):
         raise InputError(f"{path} must be the configuration that PEFT wrote, a JSON object")

@@ -36,13 +36,14 @@ from cfai._resources.api import (
     build_path,
     make_unreadable_error,
     read_as,
+    read_body,
     read_nothing,
     read_result,
     rename,
     validate_list,
 )
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
-from cfai._response import ApiResponse, is_stream, parse
+from cfai._response import ApiResponse, is_stream, parse, unwrap
 from cfai._streaming import aopen_stream, open_stream
 from cfai.types import GatewayLog, GatewayLogFilters, GatewayProvider, GatewayStep
 
@@ -255,9 +256,10 @@ class AiGateway:
         dates = {name: value.isoformat() for name, value in filters.items() if isinstance(value, datetime)}
 
         def read(response: ApiResponse, request: ApiRequest) -> Page[GatewayLog]:
-            logs = validate_list(GatewayLog, read_result(response, request), response, request)
+            body = read_body(response, request)
+            logs = validate_list(GatewayLog, unwrap(body), response, request)
             is_alone = filters.get("page") is not None
-            return Page(logs, None if is_alone else find_next_page(number, len(logs), per_page))
+            return Page(logs, None if is_alone else find_next_page(number, len(logs), per_page, body))
 
         query = {**filters, **dates, "page": number, "per_page": per_page}
         return Operation(path=self._build_path("logs"), query=query, read=read, map_error=_map_log_error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -297,13 +298,14 @@ def _read(names: list[str], is_one: bool, response: ApiResponse, request: ApiReq
 def _order(names: list[str], results: list[ConversionResult]) -> list[ConversionResult] | None:
     """Return results in the order of the names; `None` if it cannot be told which is whose.
 
-    UNCERTAIN: whether they come in the order of the files, so each goes by its name first. One that is lacking is
-    an error in its place.
+    UNCERTAIN: whether they come in the order of the files, so each goes by its name first. A name that more results
+    have than documents tells nothing, such as one that lost its folder. One that is lacking is an error in its place.
     """
-    left = list(results)
+    left, sent, answered = list(results), Counter(names), Counter(result.name for result in results)
     found: list[ConversionResult | None] = []
     for name in names:
-        match = next((result for result in left if result.name == name), None)
+        is_telling = answered[name] <= sent[name]
+        match = next((result for result in left if is_telling and result.name == name), None)
         found.append(match)
         if match is not None:
             left = [result for result in left if result is not match]

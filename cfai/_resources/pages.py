@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from cfai._credentials import describe
 from cfai._errors import ConfigurationError
+from cfai._json import is_mapping
 from cfai._resources.api import AccountApi, Operation
 
 T = TypeVar("T")
@@ -31,13 +33,13 @@ class Pages(Generic[T]):
         self._first = first
 
     def __iter__(self) -> Iterator[T]:
-        cursor, before = self._first, None
+        cursor, repeats = self._first, _Repeats()
         while cursor is not None:
             page = self._api.call(self._build(cursor))
-            if page.items == before:
-                return  # a service that knows no pages gives the same for ever
+            if repeats.include(cursor, page.items):
+                return
             yield from page.items
-            cursor, before = page.next, page.items
+            cursor = page.next
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: iterate over it>"
@@ -65,6 +67,7 @@ class _AsyncPagesIterator(AsyncIterator[T]):
         self._api = api
         self._build = build
         self._cursor = first
+        self._repeats = _Repeats()
         self._page: Sequence[T] = ()
         self._position = 0
 
@@ -73,24 +76,64 @@ class _AsyncPagesIterator(AsyncIterator[T]):
             if self._cursor is None:
                 raise StopAsyncIteration
             page = await self._api.acall(self._build(self._cursor))
-            is_same = bool(page.items) and page.items == self._page
+            is_same = self._repeats.include(self._cursor, page.items)
             self._page, self._cursor, self._position = ((), None, 0) if is_same else (page.items, page.next, 0)
         self._position += 1
         return self._page[self._position - 1]
 
 
-def find_next_page(number: int, count: int, per_page: int) -> int | None:
+class _Repeats:
+    """The pages that were given so far: a service that knows no pages gives the first for ever."""
+
+    def __init__(self) -> None:
+        self._first: Sequence[Any] | None = None
+        self._words = set[str]()
+
+    def include(self, cursor: Cursor, items: Sequence[Any]) -> bool:
+        """Return True for a page that came before: of a number by its items, of the service's own word by that."""
+        if isinstance(cursor, str):
+            is_known = cursor in self._words
+            self._words.add(cursor)
+            return is_known
+        is_known = bool(items) and items == self._first
+        if self._first is None:
+            self._first = items
+        return is_known
+
+
+def find_next_page(number: int, count: int, per_page: int, body: Any = None) -> int | None:
     """Return the number of the page after `number`, which has `count` items, or `None`: a short one is the last.
 
-    What the service reports of pages is not relied upon, since some listings report none.
+    It is not if `body`, the answer, reports that there are more: a service may give fewer a page than it is asked for.
+    Some listings report nothing.
 
     >>> find_next_page(1, 50, 50), find_next_page(2, 49, 50)
     (2, None)
+    >>> find_next_page(1, 20, 50, {"result_info": {"per_page": 20, "total_count": 75}})
+    2
     """
-    return number + 1 if count >= per_page else None
+    if count >= per_page:
+        return number + 1
+    info = body.get("result_info") if is_mapping(body) else None
+    total = info.get("total_count") if is_mapping(info) else None
+    if not count or not isinstance(total, int):
+        return None
+    reported = cast("Mapping[str, Any]", info).get("per_page")
+    size = reported if isinstance(reported, int) else per_page
+    is_last = (number - 1) * size + count == total or number * count >= total
+    return None if is_last else number + 1
 
 
 def check_filters(filters: Mapping[str, Any], known: type) -> None:
-    """Raise `ConfigurationError` for a filter that is not among those of the typed dict `known`."""
+    """Raise `ConfigurationError` for a filter that is not among those of the typed dict `known`, or a bad page."""
     if unknown := sorted(filters.keys() - known.__annotations__):
         raise ConfigurationError(f"there is no filter {unknown[0]!r}, known are {', '.join(known.__annotations__)}")
+    check_page_numbers(filters)
+
+
+def check_page_numbers(filters: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for a `page` or `per_page` that is no whole number of 1 or more."""
+    for name in ("page", "per_page"):
+        value = filters.get(name)
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise ConfigurationError(f"`{name}` must be a whole number of 1 or more, got {describe(value)}")

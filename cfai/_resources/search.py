@@ -156,7 +156,7 @@ class AiSearchNamespace(_Searchable):
             read_nothing(response, request)
             return instance
 
-        return build_operation(f"{self._path}/instances", read, method="POST", json=body)
+        return build_operation(f"{self._path}/instances", read, method="POST", json=body, makes_something=True)
 
     def _delete(self, id: str) -> Operation[None]:
         path = f"{self._path}/instances{build_path(check_instance_id(id))}"

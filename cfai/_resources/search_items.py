@@ -19,7 +19,7 @@ from anyio import to_thread
 from cfai._config import check_seconds
 from cfai._credentials import describe
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import is_mapping
+from cfai._json import find_unsendable, is_mapping
 from cfai._request import ApiRequest, Medium, StreamedFile, make_form, open_medium
 from cfai._resources.api import (
     AccountApi,
@@ -302,6 +302,10 @@ def _open_document(name: Any, content: Any) -> Medium:
     if not isinstance(name, str) or not 1 <= len(name) <= _MAX_NAME:
         got = f"{len(name)} characters" if isinstance(name, str) else describe(name)
         raise InputError(f"`name` must have 1 to {_MAX_NAME} characters, got {got}")
+    if problem := find_unsendable(name, "`name`") or find_unsendable(
+        content if isinstance(content, str) else "", "`content`"
+    ):
+        raise InputError(problem)
     if isinstance(content, str):
         if len(content) <= _MAX_PATH and os.path.exists(content):
             raise InputError("`content` is the text itself: pass Path('…') for a file of this name")

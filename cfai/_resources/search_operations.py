@@ -19,9 +19,9 @@ from cfai._errors import (
 )
 from cfai._json import as_sequence, is_mapping
 from cfai._request import ApiRequest
-from cfai._resources.api import AccountApi, Operation, read_result, rename, validate_list
-from cfai._resources.pages import AsyncPages, Page, Pages, find_next_page
-from cfai._response import ApiResponse
+from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_list
+from cfai._resources.pages import AsyncPages, Page, Pages, check_page_numbers, find_next_page
+from cfai._response import ApiResponse, unwrap
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -61,6 +61,7 @@ def list_pages(
     api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
 ) -> Pages[M]:
     """Return the items of a list that has numbered pages; those of one page, if `filters` name one."""
+    check_page_numbers(filters)
     return Pages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
 
 
@@ -68,6 +69,7 @@ def alist_pages(
     api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
 ) -> AsyncPages[M]:
     """Return the items of a list that has numbered pages, awaited; those of one page, if `filters` name one."""
+    check_page_numbers(filters)
     return AsyncPages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
 
 
@@ -77,9 +79,10 @@ def _build_page(
     per_page = filters.get("per_page") or _PER_PAGE
 
     def read(response: ApiResponse, request: ApiRequest) -> Page[M]:
-        items = validate_list(kind, read_result(response, request), response, request)
+        body = read_body(response, request)
+        items = validate_list(kind, unwrap(body), response, request)
         is_alone = filters.get("page") is not None
-        return Page(items, None if is_alone else find_next_page(number, len(items), per_page))
+        return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 
     query = {**filters, "page": number, "per_page": per_page}
     return Operation(path=path, query=query, read=read, map_error=map_error)

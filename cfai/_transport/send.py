@@ -45,6 +45,7 @@ MAX_ERROR_BYTES = 1024 * 1024
 ERROR_READ_TIMEOUT = 10.0
 """Seconds that an error's body may take: its status is known already."""
 
+_FIRST_SERVER_ERROR = 500
 _SWITCHING_PROTOCOLS = 101
 """The status of a WebSocket that was opened. It answers only a request that asks for one."""
 
@@ -265,6 +266,8 @@ def _find_pause(attempts: int, error: CfaiError, request: ApiRequest, budget: Ti
     """Return the seconds to wait before the request is sent again, or `None` to raise `error`."""
     if hasattr(request.body, "__next__") or hasattr(request.body, "__anext__"):
         return None  # a body that is iterated once cannot be sent again
+    if request.makes_something and (error.status_code or 0) >= _FIRST_SERVER_ERROR:
+        return None
     pause = compute_retry_pause(request.config.retry, attempts, error, reject_if_busy=request.reject_if_busy)
     return pause if pause is not None and budget.allows_pause(pause, time.monotonic()) else None
 

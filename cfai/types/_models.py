@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from cfai.types._output import Fields, Output
+from cfai.types._output import Fields, Output, TextField
+
+_AS_LIST = BeforeValidator(lambda value: [] if value is None else value)
 
 
 class ModelFilters(TypedDict, total=False):
@@ -50,11 +52,11 @@ class ModelInfo(Fields):
     """The name to call it by, such as `@cf/zai-org/glm-4.7-flash`."""
     id: str = ""
     """The service's own id for it, which `run` does not take."""
-    description: str = ""
+    description: TextField = ""
     """A sentence or more."""
     task: ModelTask | None = None
     """What it is for."""
-    tags: list[str] = Field(default_factory=list[str])
+    tags: Annotated[list[str], _AS_LIST] = Field(default_factory=list[str])
     """Words that it was given."""
     created_at: str | None = None
     """When it came, such as `2023-09-25 19:21:11.898`."""

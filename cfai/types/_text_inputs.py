@@ -12,6 +12,7 @@ from typing import Literal, Required, TypedDict, final
 
 from pydantic import BaseModel
 
+from cfai.types._finetunes import Finetune
 from cfai.types._media_inputs import AudioSource, ImageSource, MediaSource
 
 
@@ -421,8 +422,8 @@ class _Text(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None

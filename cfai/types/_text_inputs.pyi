@@ -14,6 +14,7 @@ from typing import Literal, Required, TypedDict, final
 
 from pydantic import BaseModel
 
+from cfai.types._finetunes import Finetune
 from cfai.types._media_inputs import AudioSource, ImageSource, MediaSource
 
 @final
@@ -382,8 +383,8 @@ class PromptInputs(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -479,8 +480,8 @@ class PromptInputsPlain(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -576,8 +577,8 @@ class PromptInputsStream(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -673,8 +674,8 @@ class MessagesInputs(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -770,8 +771,8 @@ class MessagesInputsPlain(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -867,8 +868,8 @@ class MessagesInputsStream(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -1209,8 +1210,8 @@ class PromptOrMessages(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None
@@ -1308,8 +1309,8 @@ class PromptMessagesOrInput(TypedDict, total=False):
     """An image for Llama 3.2 11B Vision: its path, its bytes, an open file, an image of Pillow, or a numpy array."""
     raw: bool
     """Leave the chat template out. Default false. Models with native inputs."""
-    lora: str
-    """A fine-tune's id or name. The schemas list it beside `prompt` alone, the documentation beside `messages` too."""
+    lora: str | Finetune
+    """A fine-tune, its id or name. The schemas have it beside `prompt`, the documentation beside `messages` too."""
     logit_bias: Mapping[str, float] | None
     """By token id: what is added to its chance. Chat models."""
     logprobs: bool | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from cfai import (
     APIResponseValidationError,
     BadRequestError,
     ConfigurationError,
+    InputError,
     NotFoundError,
     RateLimitError,
 )
@@ -62,6 +64,34 @@ def test_a_service_that_knows_no_pages_is_asked_twice_at_most(remote: Ai, invoke
     assert route.call_count == 2
 
 
+@respx.mock
+def test_a_service_that_gives_fewer_a_page_is_asked_for_all_it_reports(remote: Ai, invoke: Invoke) -> None:
+    def answer(request: httpx.Request, size: int, reported: int | None, total: int) -> httpx.Response:
+        rows = [{"name": f"@cf/a/{number}", "id": str(number)} for number in range(75)]
+        start = (int(request.url.params["page"]) - 1) * size
+        info = {"total_count": total, "per_page": reported}
+        return httpx.Response(200, json={"success": True, "result": rows[start:][:size], "result_info": info})
+
+    gateway = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai-gateway/gateways/mine/logs"
+    instance = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai-search/namespaces/default/instances/docs"
+    lists: list[tuple[str, Any, str]] = [
+        (SEARCH, remote, "models"),
+        (gateway, remote.gateway("mine"), "list_logs"),
+        (f"{instance}/items", remote.search().get("docs").items, "list"),
+        (f"{instance}/jobs", remote.search().get("docs").jobs, "list"),
+    ]
+    for url, owner, name in lists:
+        # What is reported of the pages need not be true: the list is whole, with a request more.
+        for size, reported, total, requests in ((20, 20, 75, 4), (20, 50, 75, 5), (50, 50, 75, 2), (50, None, 75, 2)):
+            route = respx.get(url).mock(side_effect=partial(answer, size=size, reported=reported, total=total))
+            before = route.call_count
+            with row((url, size, reported)):
+                assert len(invoke(owner, name, per_page=50)) == 75
+                assert route.call_count - before == requests
+    respx.get(SEARCH).mock(side_effect=partial(answer, size=20, reported=20, total=75))
+    assert len(invoke(remote, "models", page=1)) == 20
+
+
 def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke) -> None:
     rows: list[tuple[Any, type[Exception]]] = [
         ("rate-limited", RateLimitError),
@@ -82,7 +112,7 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
     rows: list[tuple[dict[str, Any], str]] = [
         ({"html": "<html>"}, "models/search was answered with what cannot be read: the answer is no JSON"),
         ({"json": {"result": {"a": 1}}}, "the result must be a list, got dict"),
-        ({"json": {"result": [{"name": 7}]}}, "name: Input should be a valid string"),
+        ({"json": {"result": [7]}}, "the result: Input should be a valid dictionary or instance of ModelInfo"),
         ({}, "the result must be a list, got NoneType"),
     ]
     for response, said in rows:
@@ -95,12 +125,101 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
     assert TOKEN not in str(caught.value) + str(caught.value.body)
 
 
+@respx.mock
+def test_what_is_no_answer_shows_no_token(remote: Ai, invoke: Invoke) -> None:
+    respx.get(SEARCH).respond(text=f"hello {TOKEN}", headers={"x-echo": TOKEN})
+    with pytest.raises(APIResponseValidationError) as caught:
+        invoke(remote, "models")
+    assert "hello" in str(caught.value.body)
+    assert TOKEN not in repr(vars(caught.value)) + str(caught.value)
+
+
+@respx.mock
+def test_a_field_of_another_type_costs_no_other(remote: Ai, invoke: Invoke) -> None:
+    account = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}"
+    docs = remote.search().get("docs")
+    files = [("a.csv", b"1"), ("b.csv", b"2")]
+    chat = {"messages": [{"role": "user", "content": "Hi"}]}
+    rows: list[tuple[Any, str, tuple[Any, ...], Any, Any]] = [
+        (remote, "models", (), [{"name": "@cf/a/b", "tags": None, "description": None}], ("@cf/a/b", [], "")),
+        (remote, "models", (), [{"name": 7, "tags": ["a", 1], "task": "chat"}], (7, ["a", 1], "")),
+        (
+            remote,
+            "to_markdown",
+            (files,),
+            [{"name": "a.csv", "tokens": 12.5, "data": "A"}, {"name": "b.csv", "error": {"code": 1}}],
+            [("A", 12.5, None), ("", None, {"code": 1})],
+        ),
+        (
+            docs,
+            "chat_completions",
+            (chat,),
+            {
+                "choices": [{"index": 0, "message": {"role": "assistant", "content": "Yes"}}],
+                "chunks": [{"id": 1, "score": "high", "text": "t", "item": {"key": 2, "new": 3}}, {"score": 0.5}],
+            },
+            ("Yes", 1, "high", "t", 2, 3, 0.5),
+        ),
+        (docs.items.get("i"), "info", (), {"id": "i", "metadata": "{}", "last_seen_at": 7}, ("i", "{}", 7)),
+        (docs, "search", ({"query": "x"},), {"search_query": "x", "chunks": [7]}, ("x", [7])),
+    ]
+    show: dict[str, Any] = {
+        "models": lambda models: (models[0].name, models[0].tags, models[0].description),
+        "to_markdown": lambda results: [(each.data, each.tokens, each.error) for each in results],
+        "chat_completions": lambda answer: (
+            str(answer),
+            *(getattr(answer.chunks[0], name) for name in ("id", "score", "text")),
+            answer.chunks[0].item.key,
+            answer.chunks[0].item.new,
+            answer.chunks[1]["score"],
+        ),
+        "info": lambda item: (item.id, item["metadata"], item.last_seen_at),
+        "search": lambda found: (found.search_query, found.chunks),
+    }
+    for owner, name, arguments, result, expected in rows:
+        respx.route(url__startswith=account).respond(
+            json=result if name == "chat_completions" else {"success": True, "result": result}
+        )
+        with row((name, result)):
+            assert show[name](invoke(owner, name, *arguments)) == expected
+
+
 def test_a_path_holds_no_other_path() -> None:
     assert build_path("ai-gateway", "gateways", "a b?", "@x") == "/ai-gateway/gateways/a%20b%3F/@x"
     bad: list[Any] = ["", ".", "..", "a/b", 7, None]
     for segment in bad:
         with row(segment), pytest.raises(ConfigurationError, match="an id must be a string without '/'"):
             build_path("gateways", segment)
+
+
+@respx.mock
+def test_what_no_request_can_hold_is_refused_with_its_name(remote: Ai, invoke: Invoke) -> None:
+    docs = remote.search().get("docs")
+    lists: list[tuple[Any, str]] = [
+        (remote, "models"),
+        (remote.gateway("mine"), "list_logs"),
+        (docs.items, "list"),
+        (docs.jobs, "list"),
+        (docs.jobs.get("j"), "logs"),
+    ]
+    bad: list[Any] = ["10", 0, -1, 2.5, True]
+    for owner, name in lists:
+        for option in ("page", "per_page"):
+            for value in bad:
+                must = f"`{option}` must be a whole number of 1 or more, got"
+                with row((name, option, value)), pytest.raises(ConfigurationError, match=must):
+                    invoke(owner, name, **{option: value})
+    rows: list[tuple[Any, str, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [
+        (remote, "models", (), {"search": "\ud800"}, InputError, "search: the text has half of a surrogate pair"),
+        (remote, "models", (), {"search": b"a"}, InputError, "search: bytes cannot be sent"),
+        (docs.items, "upload", ("y.md", "\ud800"), {}, InputError, "`content`: the text has half"),
+        (docs.items, "upload", ("\ud800.md", "y"), {}, InputError, "`name`: the text has half"),
+        (docs.items, "delete", ("\ud800",), {}, ConfigurationError, "an id: the text has half"),
+    ]
+    for owner, name, arguments, options, kind, said in rows:
+        with row((name, said)), pytest.raises(kind, match=said):
+            invoke(owner, name, *arguments, **options)
+    assert not respx.calls
 
 
 @respx.mock

@@ -11,7 +11,16 @@ import httpx
 import pytest
 import respx
 
-from cfai import Ai, BadRequestError, ConfigurationError, InputError, NotFoundError
+from cfai import (
+    Ai,
+    AiSearchInternalError,
+    BadRequestError,
+    ConfigurationError,
+    InputError,
+    InternalServerError,
+    NotFoundError,
+    Retry,
+)
 from cfai.local import Emulator
 from cfai.types import Finetune
 from tests.conftest import ACCOUNT, TOKEN, row
@@ -113,6 +122,7 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
         (config, None, "must have adapter_config.json and adapter_model.safetensors, and .* lacks adapter_config.json"),
         (weights, None, "lacks adapter_model.safetensors"),
         (config, b"{", "must be the configuration that PEFT wrote, a JSON object"),
+        (config, b"[" * 100_000, "must be the configuration that PEFT wrote"),
         (config, b"[]", "must be the configuration that PEFT wrote"),
         (config, b"", "must have 1 to 500,000,000 bytes, got 0"),
         (config, json.dumps(good | {"x": "a" * 1_000_000}).encode(), "must have 1,000,000 bytes at most, got 1,000,0"),
@@ -179,7 +189,8 @@ def test_an_upload_that_fails_says_how_to_go_on(remote: Ai, invoke: Invoke, fold
     with pytest.raises(BadRequestError) as caught:
         invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets")
     path = str(folder / "adapter_model.safetensors")
-    assert caught.value.__notes__[-1].endswith(f"go on with ai.finetunes.upload_asset('1-2', {path!r})")
+    assert caught.value.__notes__[-1].startswith("The fine-tune was made, and may lack this file")
+    assert f"go on with ai.finetunes.upload_asset('1-2', {path!r}); if" in caught.value.__notes__[-1]
     assert route.call_count == 2
     invoke(remote.finetunes, "upload_asset", Finetune(name="a", id="1-2"), path)
 
@@ -190,6 +201,27 @@ def test_a_fine_tune_without_an_id_has_to_be_looked_for(remote: Ai, invoke: Invo
     with pytest.raises(ConfigurationError) as caught:
         invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="team/t")
     assert "upload_asset('<its id in ai.finetunes.list()>', " in caught.value.__notes__[-1]
+
+
+@respx.mock
+def test_what_a_broken_answer_may_have_made_is_not_sent_again(invoke: Invoke, folder: Path) -> None:
+    patient = Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=Retry(2, base=0))
+    config, namespace = folder / "adapter_config.json", patient.search()
+    rows: list[tuple[Any, str, tuple[Any, ...], dict[str, Any]]] = [
+        (patient.finetunes, "create", (), {"model": MISTRAL, "name": "tickets"}),
+        (patient.finetunes, "upload_asset", ("1-2", config), {}),
+        (namespace, "create", ({"id": "docs"},), {}),
+    ]
+    for owner, name, arguments, options in rows:
+        route = respx.post(url__startswith=URL.removesuffix("/ai/finetunes"))
+        with row((owner, name)):
+            route.mock(side_effect=[httpx.Response(429), httpx.Response(502), httpx.Response(400)])
+            before = route.call_count
+            with pytest.raises((InternalServerError, AiSearchInternalError)) as caught:
+                invoke(owner, name, *arguments, **options)
+            assert (caught.value.status_code, caught.value.retryable) == (502, False)
+            assert caught.value.__notes__[0].startswith("It may have been done all the same")
+            assert route.call_count - before == 2  # too many requests: that one was not run
 
 
 @respx.mock
@@ -249,6 +281,20 @@ def test_a_fine_tune_that_cannot_run_is_refused_by_the_emulator(ai: Ai, invoke: 
     for model, lora, kind, said in rows:
         with row((model, lora)), pytest.raises(kind, match=said):
             invoke(ai, "run", model, {"prompt": "Hi", "lora": lora})
+
+
+def test_a_fine_tune_is_run_by_its_record_on_its_model_alone(local: Emulator, invoke: Invoke, folder: Path) -> None:
+    with local.ai() as ai:
+        made = invoke(ai.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+        assert invoke(ai, "run", MISTRAL, {"prompt": "Hi", "lora": made}).text
+        assert local.requests[-1].inputs["lora"] == made.id
+        before = len(local.requests)
+        said = f"lora` must be a fine-tune of {GEMMA}, .* got one of {MISTRAL}: run that model"
+        with pytest.raises(InputError, match=said):
+            invoke(ai, "run", GEMMA, {"prompt": "Hi", "lora": made})
+        with pytest.raises(InputError, match=r"`requests\[1\]\.lora` must be"):
+            invoke(ai, "run", GEMMA, {"requests": [{"prompt": "a"}, {"prompt": "b", "lora": made}]}, queue_request=True)
+        assert len(local.requests) == before
 
 
 def test_a_lora_for_a_model_that_takes_none_is_refused_before_it_is_sent(local: Emulator, invoke: Invoke) -> None:

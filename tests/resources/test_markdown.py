@@ -133,6 +133,20 @@ def test_several_documents_go_in_one_request_and_keep_their_order(remote: Ai, in
 
 
 @respx.mock
+def test_a_name_that_the_service_changes_does_not_swap_documents(remote: Ai, invoke: Invoke) -> None:
+    rows = [
+        (["dir/a.csv", "a.csv", "b.csv"], [("a.csv", "1"), ("a.csv", "2"), ("b.csv", "3")]),
+        (["dir/a.csv", "a.csv", "b.csv"], [("b.csv", "3"), ("a.csv", "1"), ("a.csv", "2")]),
+        (['a"b.csv', "a%22b.csv"], [("a%22b.csv", "1"), ("a%22b.csv", "2")]),
+    ]
+    for names, results in rows:
+        respx.post(URL).respond(json={"result": [{"name": name, "data": data} for name, data in results]})
+        with row(results):
+            converted = invoke(remote, "to_markdown", [(name, b"1") for name in names])
+            assert [each.data for each in converted] == ["1", "2", "3"][: len(names)]
+
+
+@respx.mock
 def test_results_find_their_documents_by_name_and_else_by_position(remote: Ai, invoke: Invoke) -> None:
     documents = [("a.pdf", PDF), ("b.pdf", PDF), ("a.pdf", PDF + b"2")]
     rows: list[tuple[list[Any], list[str]]] = [

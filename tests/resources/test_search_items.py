@@ -256,6 +256,18 @@ def test_logs_follow_the_cursor_and_chunks_the_offset(remote: AiSearchInstance, 
     ]
 
 
+@respx.mock
+def test_equal_pages_of_the_log_are_all_given_and_one_cursor_is_asked_once(
+    remote: AiSearchInstance, invoke: Invoke
+) -> None:
+    rows: list[tuple[list[str | None], int]] = [(["2", "3", "4", None], 4), (["2", "2", "2"], 2)]
+    for cursors, count in rows:
+        replies = [{"result": [{"action": "x"}], "result_info": {"cursor": cursor}} for cursor in cursors]
+        respx.get(f"{ITEMS}/i/logs").mock(side_effect=[httpx.Response(200, json=reply) for reply in replies])
+        with row(cursors):
+            assert len(invoke(remote.items.get("i"), "logs", limit=1)) == count
+
+
 def test_a_download_is_given_or_written_to_a_file(docs: AiSearchInstance, invoke: Invoke, tmp_path: Path) -> None:
     item = docs.items.get(docs.items.upload("né/usa.md", TEXT).id)
     file = invoke(item, "download")
