@@ -14,7 +14,6 @@ from math import inf
 from typing import Any, Generic, TypeVar, cast
 
 import anyio
-import anyio.to_thread
 
 from cfai import models, types
 from cfai._config import ClientConfig, check_seconds
@@ -39,6 +38,7 @@ from cfai._repr import join_fields
 from cfai._request import PreparedCall, RunOptions, prepare
 from cfai._resources.api import encode_json
 from cfai._response import body_reports_error, build_error, parse_result, unwrap
+from cfai._threads import run_in_thread
 from cfai.types import BatchItem, Meta
 
 T = TypeVar("T")
@@ -574,7 +574,7 @@ async def asubmit(run: Callable[[PreparedCall], Awaitable[Any]], call: PreparedC
     parts: list[_Part] = []
     try:
         # In a thread: to write megabytes of JSON takes long.
-        for each in await anyio.to_thread.run_sync(prepare_parts, call):
+        for each in await run_in_thread(prepare_parts, call):
             parts.append(read_handed_in(each, await run(each)))
     except BaseException as error:
         note_handed_in(error, parts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -175,6 +176,38 @@ def test_a_batch_and_a_gateway_by_its_id_are_options_too(open_worker: Open) -> N
         "options": {"returnRawResponse": True, "gateway": {"id": "mine"}},
     }
     assert binding.requests[1].model == "openai/gpt-4.1"
+
+
+def test_batches_documents_and_items_need_no_thread(open_worker: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    done = {"responses": [{"id": 0, "result": {"data": [[1, 0]], "shape": [1, 2]}, "success": True}]}
+    queued = {"status": "queued", "request_id": "r"}
+    ai, binding = open_worker(queued, done, queued, done)
+
+    async def wait(call: Any) -> Any:
+        return await (await call).wait()
+
+    requests = [{"text": "one"}]
+    for call in (
+        lambda: ai.abatch("@cf/baai/bge-m3", requests),
+        lambda: ai.arun("@cf/baai/bge-m3", {"requests": requests}, queue_request=True),
+    ):
+        [item] = run(wait(call()))
+        assert item.output.shape == [1, 2]
+    assert len(binding.requests) == 4
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_item = request.url.path.endswith("/items")
+        result = {"id": "i", "key": "a.md"} if is_item else [{"name": "a.md", "format": "markdown", "data": "# A"}]
+        return httpx.Response(200, json={"success": True, "result": result})
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    over_rest = Ai(account_id="a" * 32, api_token="t", async_http_client=http)
+    assert run(over_rest.ato_markdown(("a.md", b"# A"))).data == "# A"
+    assert run(over_rest.search().get("docs").items.aupload("a.md", b"# A")).key == "a.md"
 
 
 def test_a_medium_is_a_stream_with_its_content_type_or_base64_as_over_rest(open_worker: Open) -> None:
