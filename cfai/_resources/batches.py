@@ -23,13 +23,11 @@ from cfai._errors import (
     AiInternalError,
     APIConnectionError,
     APIResponseValidationError,
-    BadRequestError,
     BatchTimeoutError,
     CfaiError,
     ConfigurationError,
     InferenceUpstreamError,
     InputError,
-    NotFoundError,
     QuotaExceededError,
     RateLimitError,
 )
@@ -215,8 +213,14 @@ def note_handed_in(error: BaseException, parts: Sequence[_Part]) -> None:
     """Note on an error which part of a batch was handed in before it, so that it is not lost."""
     if parts:
         count = sum(part.size or 0 for part in parts)
-        found = f"ai.batch({parts[0].poll.model!r}, request_id={_join_ids(parts)!r})"
-        error.add_note(f"Handed in before it: the first {count:,} of the requests, which {found} has.")
+        error.add_note(f"Handed in before it: the first {count:,} of the requests, which {_describe_call(parts)} has.")
+        if isinstance(error, CfaiError):
+            error.batch_id = _join_ids(parts)
+
+
+def _describe_call(parts: Sequence[_Part]) -> str:
+    """Return the call that finds what was handed in again."""
+    return f"ai.batch({parts[0].poll.model!r}, request_id={_join_ids(parts)!r})"
 
 
 def _join_ids(parts: Sequence[_Part]) -> str:
@@ -414,18 +418,15 @@ class _BatchState(Generic[T]):
         part.failures = 0
 
     def _survives(self, part: _Part, error: CfaiError, wait: _Wait) -> bool:
-        """Return True if a wait goes on after an error of a poll. If not, it is noted there that nothing is lost."""
+        """Return True if a wait goes on after an error of a poll. If not, the id is noted there."""
         part.failures += 1
         if _may_pass(error) and part.failures < _MOST_FAILURES:
             wait.retry_after = max(wait.retry_after, min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER))
             return True
-        if len(self._parts) > 1 and _concerns_part(error):
-            references = part.references or [None] * (part.size or 0)
-            part.items = [
-                BatchItem(index, error=error, external_reference=each) for index, each in enumerate(references)
-            ]
-            return True
-        error.add_note(f"The batch is not lost: ai.batch({self.model!r}, request_id={self.request_id!r}) has it again.")
+        error.batch_id = self.request_id
+        error.add_note(f"{_describe_call(self._parts)} asks after the batch again.")
+        if others := [each for each in self._parts if each is not part]:
+            error.add_note(f"It came when {part.id} was asked after: {_describe_call(others)} has the other requests.")
         return False
 
     def _show(self, bar: Progress) -> None:
@@ -451,11 +452,6 @@ def _may_pass(error: CfaiError) -> bool:
     """Return True if asking once more may go well: a poll changes nothing, and may be sent as often as one likes."""
     passing = isinstance(error, APIConnectionError | RateLimitError | AiInternalError) or error.retryable
     return passing and not isinstance(error, QuotaExceededError)
-
-
-def _concerns_part(error: CfaiError) -> bool:
-    """Return True for an error about what one payload handed in: it is not known any more, or has failed."""
-    return isinstance(error, BadRequestError | NotFoundError) or type(error) is InferenceUpstreamError
 
 
 class Batch(_BatchState[T]):
@@ -498,7 +494,7 @@ class Batch(_BatchState[T]):
         too many requests or on the service's side is made again, up to 20 times in a row.
 
         Raises `BatchTimeoutError`, and `InferenceUpstreamError` for what will not pass, such as an id that the service
-        does not know. Nothing is lost by these, nor by Ctrl-C: wait again.
+        does not know, with the id as its `batch_id`. No answer that came is lost by these, nor by Ctrl-C: wait again.
         """
         waiting = _Wait(timeout, poll)
         with Progress(self.model, self._total, shown=progress) as bar:

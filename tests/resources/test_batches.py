@@ -248,7 +248,7 @@ def test_an_id_that_the_service_does_not_know_is_refused_with_what_it_was(batch:
     unknown = batch(LLAMA, request_id="none")
     with pytest.raises(BadRequestError) as caught:
         batch.wait(unknown)
-    assert caught.value.__notes__ == [f"The batch is not lost: ai.batch('{LLAMA}', request_id='none') has it again."]
+    assert caught.value.__notes__ == [f"ai.batch('{LLAMA}', request_id='none') asks after the batch again."]
     with pytest.raises(BadRequestError):
         batch.status(unknown)
 
@@ -402,6 +402,7 @@ def test_an_error_between_two_parts_names_what_was_handed_in(
     assert caught.value.__notes__ == [
         f"Handed in before it: the first 1 of the requests, which ai.batch({LLAMA!r}, request_id={ID!r}) has."
     ]
+    assert caught.value.batch_id == ID
 
 
 # What comes back
@@ -548,13 +549,32 @@ def test_a_batch_that_ended_without_answers_is_an_error(wire: Wire, mocked: Batc
                 mocked.wait(mocked(LLAMA, request_id=ID))
 
 
-def test_a_part_that_is_lost_costs_its_requests_alone(wire: Wire, mocked: Batches) -> None:
-    wire.fail(404, 7002)
+def test_an_error_about_one_part_ends_the_wait_and_makes_nothing_final(wire: Wire, mocked: Batches) -> None:
+    ids = "one:1,two:2,three:1"
+    handed_in = mocked(LLAMA, request_id=ids)
+    wire.rows(text(0, "a"))
+    wire.fail(400, 5007)
+    with pytest.raises(NotFoundError) as caught:
+        mocked.wait(handed_in)
+    assert caught.value.batch_id == ids
+    assert caught.value.__notes__ == [
+        f"ai.batch({LLAMA!r}, request_id={ids!r}) asks after the batch again.",
+        f"It came when two was asked after: ai.batch({LLAMA!r}, request_id='one:1,three:1') has the other requests.",
+    ]
+    assert "status='running'" in repr(handed_in)
+    wire.answers, wire.requests = [], []
     wire.rows(text(1, "c"), text(0, "b"))
-    items = mocked.wait(mocked(LLAMA, request_id="one:1,two:2"))
-    assert [item.index for item in items] == [0, 1, 2]
-    assert isinstance(items[0].error, NotFoundError)
-    assert [item.output.text for item in items[1:]] == ["b", "c"]
+    wire.rows(text(0, "d"))
+    items = mocked.wait(handed_in)
+    assert [(item.index, item.output.text) for item in items] == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]
+    assert [sent["request_id"] for sent in wire.sent] == ["two", "three"], "what is done is not asked after again"
+
+
+def test_a_part_that_ended_without_answers_is_an_error_of_the_wait(wire: Wire, mocked: Batches) -> None:
+    wire.result({"status": "failed", "request_id": "one"})
+    with pytest.raises(InferenceUpstreamError, match="the batch ended as 'failed'") as caught:
+        mocked.wait(mocked(LLAMA, request_id="one:1,two:2"))
+    assert "request_id='two') has the other requests" in caught.value.__notes__[1]
 
 
 def test_an_answer_without_an_id_or_a_status_is_an_error_with_what_came(wire: Wire, mocked: Batches) -> None:
