@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Generic, TypeVar, cast
@@ -122,6 +123,8 @@ def _check_requests(call: PreparedCall, requests: Sequence[Any]) -> None:
     if not requests:
         got = "an empty list" if call.inputs["requests"] == [] else describe(call.inputs["requests"])
         raise InputError(f"`requests` must be {_MUST_BE}, got {got}")
+    if call.inputs.get("stream"):
+        raise InputError("a batch has no streams: leave out 'stream'")
     for index, request in enumerate(requests):
         if not is_mapping(request):
             raise InputError(f"requests[{index}] must be a dict such as {{'prompt': '...'}}, got {describe(request)}")
@@ -233,14 +236,17 @@ def _join_ids(parts: Sequence[_Part]) -> str:
 def read_items(rows: Iterable[Any], part: _Part, meta: Meta) -> list[BatchItem[Any]]:
     """Return the answers of a part in the order of its requests, and behind them those that cannot be told whose.
 
-    `id` is the index of a request. UNCERTAIN whether it is always there, once for each, and a number.
+    `id` is the index of a request. UNCERTAIN whether it is always there, once for each, and a number: an answer without
+    it is that of the only request with its `external_reference`.
     """
+    counts = Counter(part.references)
+    by_reference = {each: index for index, each in enumerate(part.references) if each and counts[each] == 1}
     by_index: dict[int, list[Any]] = {}
     strays: list[Any] = []
     listed = list(rows)
     end = part.size if part.size is not None else len(listed) + _MOST_MISSING
     for row in listed:
-        index = _read_index(row)
+        index = _read_index(row, by_reference)
         if index is None or index >= end:
             strays.append(row)
         else:
@@ -261,12 +267,14 @@ def read_items(rows: Iterable[Any], part: _Part, meta: Meta) -> list[BatchItem[A
     return items + [_read_row(row, part.poll, meta, None, None) for row in strays]
 
 
-def _read_index(row: Any) -> int | None:
+def _read_index(row: Any, by_reference: Mapping[str, int]) -> int | None:
     """Return the index of the request that a row answers, or `None` if it does not say."""
-    id = row.get("id") if is_mapping(row) else None
-    if isinstance(id, str):
-        return _read_number(id)
-    return id if isinstance(id, int) and not isinstance(id, bool) and id >= 0 else None
+    if not is_mapping(row):
+        return None
+    id, reference = row.get("id"), row.get("external_reference")
+    if id is None and isinstance(reference, str):
+        return by_reference.get(reference)
+    return _read_number(str(id).removesuffix(".0"))  # a number may have become one of floating point
 
 
 def _read_number(text: str) -> int | None:

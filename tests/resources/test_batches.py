@@ -368,6 +368,8 @@ def test_what_cannot_be_part_of_a_batch_is_refused_before_anything_is_sent(wire:
         InputError, match=r"\['requests'\]\[1\]\['audio'\]: .*nova-3 .* cannot be part of a batch: call it once"
     ):
         mocked("@cf/deepgram/nova-3", [{"text": "Hi"}, {"audio": WAV}])
+    with pytest.raises(InputError, match=r"^a batch has no streams: leave out 'stream'"):
+        mocked.run(LLAMA, {"requests": [good], "stream": True}, queue_request=True)
     with pytest.raises(InputError, match="takes no batch"):
         mocked.run("@cf/zai-org/glm-4.7-flash", {"requests": [good]}, queue_request=True)
     for request_id, message in (
@@ -418,6 +420,7 @@ def test_every_form_of_an_answer_is_read(wire: Wire, mocked: Batches) -> None:
         ("new keys", text(0, duration=5)),
         ("no success, no reference", {"id": 0, "result": hi}),
         ("an id as a string", text("0")),
+        ("an id of floating point", text(0.0)),
         ("no id, of one request", {"result": hi}),
         ("no result around it", {"id": 0, "response": "Hi"}),
         ("a text", text(0, result="Hi")),
@@ -463,6 +466,20 @@ def test_ids_that_are_missing_doubled_or_unknown_are_told_and_no_answer_is_dropp
         assert item.error.body == body
     assert two.external_reference == "ref 2"
     assert [(stray.index, stray.output.text) for stray in strays] == [(None, "c"), (None, "d"), (None, "e")]
+
+
+def test_an_answer_without_an_id_is_matched_by_a_reference_that_only_one_request_has(
+    wire: Wire, mocked: Batches
+) -> None:
+    requests = [{"prompt": "Hi", "external_reference": each} for each in ("a", "twice", "twice", "b")]
+    wire.result(QUEUED)
+    answers = [{**text(None, each), "external_reference": each} for each in ("b", "twice", "a", "none")]
+    wire.rows(*answers, text(True), text(1.5), text(2.0, "by its id"))
+    items = mocked.wait(mocked(LLAMA, requests))
+    assert [item.output.text if item.ok else None for item in items[:4]] == ["a", None, "by its id", "b"]
+    assert [(item.index, item.output.text) for item in items[4:]] == [
+        (None, each) for each in ("twice", "none", "Hi", "Hi")
+    ]
 
 
 def test_without_the_requests_a_gap_is_told_and_no_id_makes_a_list_too_long(wire: Wire, mocked: Batches) -> None:
