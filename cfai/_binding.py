@@ -39,7 +39,8 @@ _DROPPED_HEADERS = ("content-encoding", "content-length")
 """Headers of an answer that no longer hold: the runtime has unpacked its body."""
 _OWN_HEADERS = (*CREDENTIAL_HEADERS, "accept", "accept-encoding", "content-type", "content-length", "user-agent")
 """Headers of a request that the binding sets, or has no use for."""
-_CODE = r"[0-9]{3,5}: "
+_CODE = r"(?:\w+: )*[0-9]{3,5}: "
+"""How the text of an error of the service begins, also where names stand before the code."""
 _STATUSES = {
     "AiGatewayLogNotFound": 404,
     "AutoRAGNotFoundError": 404,
@@ -181,12 +182,20 @@ def _to_camel_case(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _build_response(answer: Any, timeouts: Mapping[str, float | None]) -> httpx.Response:
-    """Return a `Response` of JavaScript as one of httpx, its body unread."""
-    headers = [(str(name), str(value)) for name, value in answer.headers.entries()]
+    """Return a `Response` of JavaScript as one of httpx, its body unread.
+
+    Raises `ConfigurationError` for what is none.
+    """
+    try:
+        status, body = answer.status, answer.body
+        headers = [(str(name), str(value)) for name, value in answer.headers.entries()]
+        reader = body.getReader() if body else None
+    except AttributeError as error:
+        must_be = "the binding must answer with a Response: `status`, `headers.entries()`, `body` with `getReader()`"
+        raise ConfigurationError(f"{must_be}; got {type(answer).__name__}: {error}") from error
     headers = [(name, value) for name, value in headers if name.lower() not in _DROPPED_HEADERS]
-    if not answer.body:
-        return httpx.Response(answer.status, headers=headers, content=b"")
-    return httpx.Response(answer.status, headers=headers, stream=_Body(answer.body.getReader(), timeouts))
+    content: Any = {"stream": _Body(reader, timeouts)} if reader else {"content": b""}
+    return httpx.Response(status, headers=headers, **content)
 
 
 def _build_error_response(error: Any) -> httpx.Response:

@@ -109,6 +109,8 @@ class CfaiError(Exception):
         self.meta: Any = None
         """The facts of an answer that may have been billed, though it could not be used; with `output_type`, of all
         answers that did not fit, with their usage and cost together. `None` if there was none."""
+        self.batch_id = ""
+        """Of a batch: the `request_id` of what was handed in before the error. Empty if nothing was."""
 
     @property
     def user_message(self) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, Generic, TypeVar, cast
 
 import anyio
-import anyio.to_thread
 
 from cfai import models, types
 from cfai._config import ClientConfig, check_seconds
@@ -24,13 +24,11 @@ from cfai._errors import (
     AiInternalError,
     APIConnectionError,
     APIResponseValidationError,
-    BadRequestError,
     BatchTimeoutError,
     CfaiError,
     ConfigurationError,
     InferenceUpstreamError,
     InputError,
-    NotFoundError,
     QuotaExceededError,
     RateLimitError,
 )
@@ -39,6 +37,7 @@ from cfai._repr import join_fields
 from cfai._request import PreparedCall, RunOptions, prepare
 from cfai._resources.api import encode_json
 from cfai._response import body_reports_error, build_error, parse_result, unwrap
+from cfai._threads import run_in_thread
 from cfai.types import BatchItem, Meta
 
 T = TypeVar("T")
@@ -124,6 +123,8 @@ def _check_requests(call: PreparedCall, requests: Sequence[Any]) -> None:
     if not requests:
         got = "an empty list" if call.inputs["requests"] == [] else describe(call.inputs["requests"])
         raise InputError(f"`requests` must be {_MUST_BE}, got {got}")
+    if call.inputs.get("stream"):
+        raise InputError("a batch has no streams: leave out 'stream'")
     for index, request in enumerate(requests):
         if not is_mapping(request):
             raise InputError(f"requests[{index}] must be a dict such as {{'prompt': '...'}}, got {describe(request)}")
@@ -215,8 +216,14 @@ def note_handed_in(error: BaseException, parts: Sequence[_Part]) -> None:
     """Note on an error which part of a batch was handed in before it, so that it is not lost."""
     if parts:
         count = sum(part.size or 0 for part in parts)
-        found = f"ai.batch({parts[0].poll.model!r}, request_id={_join_ids(parts)!r})"
-        error.add_note(f"Handed in before it: the first {count:,} of the requests, which {found} has.")
+        error.add_note(f"Handed in before it: the first {count:,} of the requests, which {_describe_call(parts)} has.")
+        if isinstance(error, CfaiError):
+            error.batch_id = _join_ids(parts)
+
+
+def _describe_call(parts: Sequence[_Part]) -> str:
+    """Return the call that finds what was handed in again."""
+    return f"ai.batch({parts[0].poll.model!r}, request_id={_join_ids(parts)!r})"
 
 
 def _join_ids(parts: Sequence[_Part]) -> str:
@@ -229,14 +236,17 @@ def _join_ids(parts: Sequence[_Part]) -> str:
 def read_items(rows: Iterable[Any], part: _Part, meta: Meta) -> list[BatchItem[Any]]:
     """Return the answers of a part in the order of its requests, and behind them those that cannot be told whose.
 
-    `id` is the index of a request. UNCERTAIN whether it is always there, once for each, and a number.
+    `id` is the index of a request. UNCERTAIN whether it is always there, once for each, and a number: an answer without
+    it is that of the only request with its `external_reference`.
     """
+    counts = Counter(part.references)
+    by_reference = {each: index for index, each in enumerate(part.references) if each and counts[each] == 1}
     by_index: dict[int, list[Any]] = {}
     strays: list[Any] = []
     listed = list(rows)
     end = part.size if part.size is not None else len(listed) + _MOST_MISSING
     for row in listed:
-        index = _read_index(row)
+        index = _read_index(row, by_reference)
         if index is None or index >= end:
             strays.append(row)
         else:
@@ -257,12 +267,14 @@ def read_items(rows: Iterable[Any], part: _Part, meta: Meta) -> list[BatchItem[A
     return items + [_read_row(row, part.poll, meta, None, None) for row in strays]
 
 
-def _read_index(row: Any) -> int | None:
+def _read_index(row: Any, by_reference: Mapping[str, int]) -> int | None:
     """Return the index of the request that a row answers, or `None` if it does not say."""
-    id = row.get("id") if is_mapping(row) else None
-    if isinstance(id, str):
-        return _read_number(id)
-    return id if isinstance(id, int) and not isinstance(id, bool) and id >= 0 else None
+    if not is_mapping(row):
+        return None
+    id, reference = row.get("id"), row.get("external_reference")
+    if id is None and isinstance(reference, str):
+        return by_reference.get(reference)
+    return _read_number(str(id).removesuffix(".0"))  # a number may have become one of floating point
 
 
 def _read_number(text: str) -> int | None:
@@ -414,18 +426,15 @@ class _BatchState(Generic[T]):
         part.failures = 0
 
     def _survives(self, part: _Part, error: CfaiError, wait: _Wait) -> bool:
-        """Return True if a wait goes on after an error of a poll. If not, it is noted there that nothing is lost."""
+        """Return True if a wait goes on after an error of a poll. If not, the id is noted there."""
         part.failures += 1
         if _may_pass(error) and part.failures < _MOST_FAILURES:
             wait.retry_after = max(wait.retry_after, min(error.retry_after or 0.0, _LONGEST_RETRY_AFTER))
             return True
-        if len(self._parts) > 1 and _concerns_part(error):
-            references = part.references or [None] * (part.size or 0)
-            part.items = [
-                BatchItem(index, error=error, external_reference=each) for index, each in enumerate(references)
-            ]
-            return True
-        error.add_note(f"The batch is not lost: ai.batch({self.model!r}, request_id={self.request_id!r}) has it again.")
+        error.batch_id = self.request_id
+        error.add_note(f"{_describe_call(self._parts)} asks after the batch again.")
+        if others := [each for each in self._parts if each is not part]:
+            error.add_note(f"It came when {part.id} was asked after: {_describe_call(others)} has the other requests.")
         return False
 
     def _show(self, bar: Progress) -> None:
@@ -451,11 +460,6 @@ def _may_pass(error: CfaiError) -> bool:
     """Return True if asking once more may go well: a poll changes nothing, and may be sent as often as one likes."""
     passing = isinstance(error, APIConnectionError | RateLimitError | AiInternalError) or error.retryable
     return passing and not isinstance(error, QuotaExceededError)
-
-
-def _concerns_part(error: CfaiError) -> bool:
-    """Return True for an error about what one payload handed in: it is not known any more, or has failed."""
-    return isinstance(error, BadRequestError | NotFoundError) or type(error) is InferenceUpstreamError
 
 
 class Batch(_BatchState[T]):
@@ -498,7 +502,7 @@ class Batch(_BatchState[T]):
         too many requests or on the service's side is made again, up to 20 times in a row.
 
         Raises `BatchTimeoutError`, and `InferenceUpstreamError` for what will not pass, such as an id that the service
-        does not know. Nothing is lost by these, nor by Ctrl-C: wait again.
+        does not know, with the id as its `batch_id`. No answer that came is lost by these, nor by Ctrl-C: wait again.
         """
         waiting = _Wait(timeout, poll)
         with Progress(self.model, self._total, shown=progress) as bar:
@@ -574,7 +578,7 @@ async def asubmit(run: Callable[[PreparedCall], Awaitable[Any]], call: PreparedC
     parts: list[_Part] = []
     try:
         # In a thread: to write megabytes of JSON takes long.
-        for each in await anyio.to_thread.run_sync(prepare_parts, call):
+        for each in await run_in_thread(prepare_parts, call):
             parts.append(read_handed_in(each, await run(each)))
     except BaseException as error:
         note_handed_in(error, parts)

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from anyio import to_thread
-
 from cfai._credentials import Secret, describe
 from cfai._errors import AiInternalError, ConfigurationError, InputError
 from cfai._json import is_mapping
@@ -27,6 +25,7 @@ from cfai._resources.api import (
     validate_list,
 )
 from cfai._response import ApiResponse
+from cfai._threads import run_in_thread
 from cfai.types import ConversionResult, MarkdownFormat, MarkdownOptions
 
 FORMATS = {
@@ -233,7 +232,7 @@ async def aconvert(api: AccountApi, files: Any, conversion: Conversion) -> Any:
     documents, is_one = _list_documents(files)
     if not documents:
         return []
-    return await api.acall(await to_thread.run_sync(_prepare, documents, is_one, conversion))  # it looks at the disk
+    return await api.acall(await run_in_thread(_prepare, documents, is_one, conversion))  # it looks at the disk
 
 
 def list_formats() -> Operation[list[MarkdownFormat]]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 import anyio
-from anyio import to_thread
 
 from cfai._config import check_seconds
 from cfai._credentials import describe
@@ -35,6 +34,7 @@ from cfai._resources.file_stream import AsyncFileStream, FileStream
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters
 from cfai._resources.search_operations import alist_pages, build_operation, list_pages, map_error
 from cfai._response import ApiResponse, build_response_error, parse_body, unwrap
+from cfai._threads import run_in_thread
 from cfai.types import (
     SearchItemChunk,
     SearchItemContent,
@@ -105,7 +105,7 @@ class AiSearchItems:
     ) -> SearchItemInfo:
         """Upload a document under a name, awaited."""
         build = partial(self._upload, name, content, metadata, wait_for_completion)
-        return await self._api.acall(await to_thread.run_sync(build))  # it looks into files
+        return await self._api.acall(await run_in_thread(build))  # it looks into files
 
     def upload_and_poll(
         self,
@@ -232,7 +232,7 @@ class AiSearchItem:
             return await self._api.acall(self._download(_read_content))
         async with await self._api.acall(self._download(AsyncFileStream, wants_file=True)) as stream:
             find = partial(find_target, to, _get_media_type(stream.response), overwrite=overwrite)
-            target = await to_thread.run_sync(find)
+            target = await run_in_thread(find)
             part, size = _name_part(target), 0
             try:
                 async with await anyio.open_file(part, "xb") as file:

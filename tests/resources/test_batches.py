@@ -248,7 +248,7 @@ def test_an_id_that_the_service_does_not_know_is_refused_with_what_it_was(batch:
     unknown = batch(LLAMA, request_id="none")
     with pytest.raises(BadRequestError) as caught:
         batch.wait(unknown)
-    assert caught.value.__notes__ == [f"The batch is not lost: ai.batch('{LLAMA}', request_id='none') has it again."]
+    assert caught.value.__notes__ == [f"ai.batch('{LLAMA}', request_id='none') asks after the batch again."]
     with pytest.raises(BadRequestError):
         batch.status(unknown)
 
@@ -368,6 +368,8 @@ def test_what_cannot_be_part_of_a_batch_is_refused_before_anything_is_sent(wire:
         InputError, match=r"\['requests'\]\[1\]\['audio'\]: .*nova-3 .* cannot be part of a batch: call it once"
     ):
         mocked("@cf/deepgram/nova-3", [{"text": "Hi"}, {"audio": WAV}])
+    with pytest.raises(InputError, match=r"^a batch has no streams: leave out 'stream'"):
+        mocked.run(LLAMA, {"requests": [good], "stream": True}, queue_request=True)
     with pytest.raises(InputError, match="takes no batch"):
         mocked.run("@cf/zai-org/glm-4.7-flash", {"requests": [good]}, queue_request=True)
     for request_id, message in (
@@ -402,6 +404,7 @@ def test_an_error_between_two_parts_names_what_was_handed_in(
     assert caught.value.__notes__ == [
         f"Handed in before it: the first 1 of the requests, which ai.batch({LLAMA!r}, request_id={ID!r}) has."
     ]
+    assert caught.value.batch_id == ID
 
 
 # What comes back
@@ -417,6 +420,7 @@ def test_every_form_of_an_answer_is_read(wire: Wire, mocked: Batches) -> None:
         ("new keys", text(0, duration=5)),
         ("no success, no reference", {"id": 0, "result": hi}),
         ("an id as a string", text("0")),
+        ("an id of floating point", text(0.0)),
         ("no id, of one request", {"result": hi}),
         ("no result around it", {"id": 0, "response": "Hi"}),
         ("a text", text(0, result="Hi")),
@@ -462,6 +466,20 @@ def test_ids_that_are_missing_doubled_or_unknown_are_told_and_no_answer_is_dropp
         assert item.error.body == body
     assert two.external_reference == "ref 2"
     assert [(stray.index, stray.output.text) for stray in strays] == [(None, "c"), (None, "d"), (None, "e")]
+
+
+def test_an_answer_without_an_id_is_matched_by_a_reference_that_only_one_request_has(
+    wire: Wire, mocked: Batches
+) -> None:
+    requests = [{"prompt": "Hi", "external_reference": each} for each in ("a", "twice", "twice", "b")]
+    wire.result(QUEUED)
+    answers = [{**text(None, each), "external_reference": each} for each in ("b", "twice", "a", "none")]
+    wire.rows(*answers, text(True), text(1.5), text(2.0, "by its id"))
+    items = mocked.wait(mocked(LLAMA, requests))
+    assert [item.output.text if item.ok else None for item in items[:4]] == ["a", None, "by its id", "b"]
+    assert [(item.index, item.output.text) for item in items[4:]] == [
+        (None, each) for each in ("twice", "none", "Hi", "Hi")
+    ]
 
 
 def test_without_the_requests_a_gap_is_told_and_no_id_makes_a_list_too_long(wire: Wire, mocked: Batches) -> None:
@@ -548,13 +566,32 @@ def test_a_batch_that_ended_without_answers_is_an_error(wire: Wire, mocked: Batc
                 mocked.wait(mocked(LLAMA, request_id=ID))
 
 
-def test_a_part_that_is_lost_costs_its_requests_alone(wire: Wire, mocked: Batches) -> None:
-    wire.fail(404, 7002)
+def test_an_error_about_one_part_ends_the_wait_and_makes_nothing_final(wire: Wire, mocked: Batches) -> None:
+    ids = "one:1,two:2,three:1"
+    handed_in = mocked(LLAMA, request_id=ids)
+    wire.rows(text(0, "a"))
+    wire.fail(400, 5007)
+    with pytest.raises(NotFoundError) as caught:
+        mocked.wait(handed_in)
+    assert caught.value.batch_id == ids
+    assert caught.value.__notes__ == [
+        f"ai.batch({LLAMA!r}, request_id={ids!r}) asks after the batch again.",
+        f"It came when two was asked after: ai.batch({LLAMA!r}, request_id='one:1,three:1') has the other requests.",
+    ]
+    assert "status='running'" in repr(handed_in)
+    wire.answers, wire.requests = [], []
     wire.rows(text(1, "c"), text(0, "b"))
-    items = mocked.wait(mocked(LLAMA, request_id="one:1,two:2"))
-    assert [item.index for item in items] == [0, 1, 2]
-    assert isinstance(items[0].error, NotFoundError)
-    assert [item.output.text for item in items[1:]] == ["b", "c"]
+    wire.rows(text(0, "d"))
+    items = mocked.wait(handed_in)
+    assert [(item.index, item.output.text) for item in items] == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]
+    assert [sent["request_id"] for sent in wire.sent] == ["two", "three"], "what is done is not asked after again"
+
+
+def test_a_part_that_ended_without_answers_is_an_error_of_the_wait(wire: Wire, mocked: Batches) -> None:
+    wire.result({"status": "failed", "request_id": "one"})
+    with pytest.raises(InferenceUpstreamError, match="the batch ended as 'failed'") as caught:
+        mocked.wait(mocked(LLAMA, request_id="one:1,two:2"))
+    assert "request_id='two') has the other requests" in caught.value.__notes__[1]
 
 
 def test_an_answer_without_an_id_or_a_status_is_an_error_with_what_came(wire: Wire, mocked: Batches) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Coroutine
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -25,6 +27,7 @@ from cfai import (
     InferenceUpstreamError,
     InputError,
     NotFoundError,
+    QuotaExceededError,
     StreamError,
     StreamTruncatedError,
     Timeout,
@@ -177,6 +180,38 @@ def test_a_batch_and_a_gateway_by_its_id_are_options_too(open_worker: Open) -> N
     assert binding.requests[1].model == "openai/gpt-4.1"
 
 
+def test_batches_documents_and_items_need_no_thread(open_worker: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    done = {"responses": [{"id": 0, "result": {"data": [[1, 0]], "shape": [1, 2]}, "success": True}]}
+    queued = {"status": "queued", "request_id": "r"}
+    ai, binding = open_worker(queued, done, queued, done)
+
+    async def wait(call: Any) -> Any:
+        return await (await call).wait()
+
+    requests = [{"text": "one"}]
+    for call in (
+        lambda: ai.abatch("@cf/baai/bge-m3", requests),
+        lambda: ai.arun("@cf/baai/bge-m3", {"requests": requests}, queue_request=True),
+    ):
+        [item] = run(wait(call()))
+        assert item.output.shape == [1, 2]
+    assert len(binding.requests) == 4
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        is_item = request.url.path.endswith("/items")
+        result = {"id": "i", "key": "a.md"} if is_item else [{"name": "a.md", "format": "markdown", "data": "# A"}]
+        return httpx.Response(200, json={"success": True, "result": result})
+
+    http = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    over_rest = Ai(account_id="a" * 32, api_token="t", async_http_client=http)
+    assert run(over_rest.ato_markdown(("a.md", b"# A"))).data == "# A"
+    assert run(over_rest.search().get("docs").items.aupload("a.md", b"# A")).key == "a.md"
+
+
 def test_a_medium_is_a_stream_with_its_content_type_or_base64_as_over_rest(open_worker: Open) -> None:
     heard = {"results": {"channels": [{"alternatives": [{"transcript": "hi"}]}]}}
     ai, binding = open_worker(heard, heard, {"text": "hi"}, {"image": "aGk="})
@@ -297,6 +332,9 @@ def test_errors_that_are_thrown_are_the_services_or_those_of_a_network(open_work
     rows: list[tuple[Exception, type[Exception], str]] = [
         (JsException("InvalidInput", "1001: prompt is wrong"), BadRequestError, "1001 InvalidInput: prompt is wrong"),
         (JsException("InferenceUpstreamError", "3040: no room"), CapacityError, "3040"),
+        (JsException("Error", "InferenceUpstreamError: 3040: no room"), CapacityError, "3040"),
+        (JsException("Error", "AiError: AiError: 4006: used up"), QuotaExceededError, "4006"),
+        (JsException("Error", "connect to host:8080: refused"), APIConnectionError, "refused"),
         (JsException("InferenceUpstreamError", "Unknown error"), BadRequestError, "Unknown error"),
         (JsException("AiInternalError", "Internal Error"), AiInternalError, "Internal Error"),
         (JsException("Error", "Network connection lost."), APIConnectionError, "Network connection lost"),
@@ -345,11 +383,11 @@ def test_a_call_that_is_cancelled_or_out_of_time_ends_at_the_binding_too(open_wo
         asked.clear()
         task = asyncio.create_task(ai.arun(GLM, HELLO, timeout=None))
         await asked.wait()
-        assert not binding.requests[2].signal.aborted
+        assert not binding.requests[-1].signal.aborted
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert binding.requests[2].signal.aborted
+        assert binding.requests[-1].signal.aborted
 
     run(main())
     silent = ReadableStream([EVENTS[:30], anyio.sleep_forever()])
@@ -441,6 +479,19 @@ def test_a_stand_in_of_python_takes_the_place_of_a_binding_outside_of_a_worker()
     ai = Ai.from_binding(Binding())
     assert run(ai.arun(GLM, HELLO, tags=["one"])).text == "Hi"
     assert seen == [(GLM, HELLO, {"returnRawResponse": True, "tags": ["one"]})]
+
+
+def test_a_stand_in_that_answers_with_no_response_is_told_what_one_is() -> None:
+    whole = SimpleNamespace(status=200, headers=SimpleNamespace(entries=list), body=b"Hi")
+    for answer, found in (({"response": "Hi"}, "dict"), (None, "NoneType"), (b"Hi", "bytes"), (whole, "SimpleName")):
+
+        class Binding:
+            async def run(self, *_: Any, answer: Any = answer) -> Any:
+                return answer
+
+        message = rf"`headers\.entries\(\)`.*got {found}.*has no attribute"
+        with row(answer), pytest.raises(ConfigurationError, match=message):
+            run(Ai.from_binding(Binding()).arun(GLM, HELLO))
 
 
 def test_a_client_without_a_network_shows_no_placeholder_as_a_secret(

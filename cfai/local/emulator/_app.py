@@ -331,7 +331,7 @@ class EmulatorApp(Application):
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.
             return await self._batches.poll(model, str(inputs["request_id"]))
         self._quotas.admit(model)
-        if len(call.request.body or b"") > MAX_BATCH_SIZE:
+        if len(call.request.body or b"") >= MAX_BATCH_SIZE:
             raise ErrorResponse(3006)
         return self._batches.submit(model, inputs)
 

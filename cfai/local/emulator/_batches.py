@@ -15,8 +15,8 @@ from cfai.local.emulator._run import Result
 from cfai.local.wire import ErrorResponse, count_usage, make_input_error
 from cfai.models import Model
 
-MAX_BATCH_SIZE = 10 * 1024 * 1024
-"""Bytes that a batch has at most."""
+MAX_BATCH_SIZE = 10_000_000
+"""Bytes: a batch has to be "under 10 MB"."""
 
 _MAX_BATCHES = 10_000
 """How many batches are remembered."""
@@ -47,9 +47,12 @@ class Batches:
         self._batches: OrderedDict[str, _Batch] = OrderedDict()
 
     def submit(self, model: Model, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Take a batch in."""
+        """Take a batch in. Raises `ErrorResponse` for one without requests."""
+        requests = as_sequence(inputs["requests"])
+        if not requests:
+            raise make_input_error("'/requests' must be a list of one request or more")
         request_id = str(uuid.uuid4())
-        self._batches[request_id] = _Batch(model.name, as_sequence(inputs["requests"]))
+        self._batches[request_id] = _Batch(model.name, requests)
         while len(self._batches) > _MAX_BATCHES:
             self._batches.popitem(last=False)
         return {"status": "queued", "request_id": request_id, "model": model.name}

@@ -339,16 +339,26 @@ def test_what_is_no_batch_is_bad_input_and_one_above_10_megabytes_too_large(serv
         with row(name):
             assert service.error(model, inputs)[:2] == (400, 5006)
     assert service.result(LLAMA, poll)["status"] == "queued"
-    response = service.run(LLAMA, {"requests": ["x" * 10 * 1024 * 1024]}, params={"queueRequest": "true"})
-    assert (response.status_code, response.json()["errors"][0]["code"]) == (413, 3006)
+    for requests in ([], {}, "one", None):
+        with row(requests):
+            response = service.run(LLAMA, {"requests": requests}, params={"queueRequest": "true"})
+            assert (response.status_code, response.json()["errors"][0]["code"]) == (400, 5006)
+    around = len(b'{"requests":[""]}')
+    for size, status in ((9_999_999, 200), (10_000_000, 413)):
+        with row(size):
+            inputs = {"requests": ["x" * (size - around)]}
+            response = service.run(LLAMA, inputs, params={"queueRequest": "true"})
+            assert (response.status_code, len(response.request.content)) == (status, size)
+    assert response.json()["errors"][0]["code"] == 3006
 
 
 def test_only_the_last_batches_are_kept(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, *_ = [submit(service, LLAMA, []) for _ in range(25)]
+    requests = [{"prompt": "one"}]
+    first, *_ = [submit(service, LLAMA, requests) for _ in range(25)]
     assert service.result(LLAMA, first)["status"] == "queued"
-    assert service.result(LLAMA, first)["responses"] == []
+    assert len(service.result(LLAMA, first)["responses"]) == 1
     monkeypatch.setattr(_batches, "_MAX_BATCHES", 2)
-    *_, last = [submit(service, LLAMA, []) for _ in range(2)]
+    *_, last = [submit(service, LLAMA, requests) for _ in range(2)]
     assert service.error(LLAMA, first)[1] == 5006
     assert service.result(LLAMA, last)["status"] == "queued"
 

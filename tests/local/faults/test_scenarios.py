@@ -359,10 +359,10 @@ def test_a_stream_has_it_in_every_dialect(caller: Any, service: Service, model: 
 def run_without_stream(service: Service, fault: str) -> Iterator[tuple[str, httpx.Response]]:
     """Give each kind of request whose answer is no stream, and its answer with a fault."""
     queue = {"queueRequest": "true"}
-    poll = {"request_id": service.run(BGE, {"requests": []}, params=queue).json()["result"]["request_id"]}
+    poll = {"request_id": service.run(BGE, {"requests": [{"text": "hi"}]}, params=queue).json()["result"]["request_id"]}
     models = f"/accounts/{service.local.account_id}/ai/models/search"
     yield "call", service.run(NATIVE, {"prompt": "hi"}, fault)
-    yield "batch", service.run(BGE, {"requests": []}, fault, params=queue)
+    yield "batch", service.run(BGE, {"requests": [{"text": "hi"}]}, fault, params=queue)
     yield "poll", service.run(BGE, poll, fault)
     yield "list", service.http.get(models, headers={"cfai-emulate": fault})
 
