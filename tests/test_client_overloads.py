@@ -298,7 +298,7 @@ def test_a_call_of_every_model_that_lives_is_type_checked_sync_and_async() -> No
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_what_is_declared_of_every_model_comes(backend: str, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"model_type": "gemma", "r": 8}')
-    (tmp_path / "adapter_model.safetensors").write_bytes(b"weights")
+    (tmp_path / "adapter_model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     with Emulator() as emulator, emulator.ai() as ai:
         ai.finetunes.upload(tmp_path, model="@cf/google/gemma-2b-it-lora", name="mine")
         run_every_model(ai, PNG, WAV)
