@@ -32,6 +32,11 @@ LONG = 10.0
 """Seconds after which a test gives up waiting for what should have happened at once."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` has: more than cores, since many tests wait for servers and clocks."""
+    return (os.cpu_count() or 1) + 2
+
+
 @pytest.fixture(autouse=True)
 def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Removes the machine's own credentials and proxies from the environment."""
