@@ -34,7 +34,7 @@ LONG = 10.0
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return how many processes `-n auto` has: more than cores, since many tests wait for servers and clocks."""
-    return (os.cpu_count() or 1) + 2
+    return (os.cpu_count() or 1) + 3
 
 
 @pytest.fixture(autouse=True)
