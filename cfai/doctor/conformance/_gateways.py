@@ -7,6 +7,7 @@ from cfai.doctor._finding import Finding, report_ok
 from cfai.doctor._installation import CHEAPEST_MODEL
 from cfai.doctor.conformance._inputs import AURA, HELLO
 from cfai.doctor.conformance._probe import InconclusiveError, Probe, ProbeResponse, join_words, judge_output
+from cfai.types import GatewayStep
 
 
 def ask_gateway_envelope(probe: Probe, route: str | None = None) -> Finding:
@@ -37,8 +38,8 @@ def ask_gateway_binary(probe: Probe) -> Finding:
 
 def ask_gateway_steps(probe: Probe) -> Finding:
     """Report the form of Workers AI's answer to a step of the universal endpoint."""
-    step = {"provider": "workers-ai", "endpoint": CHEAPEST_MODEL, "query": HELLO}
-    raw = probe.open_gateway().run(step, authorize=True)  # type: ignore[arg-type]
+    step: GatewayStep = {"provider": "workers-ai", "endpoint": CHEAPEST_MODEL, "query": HELLO}
+    raw = probe.open_gateway().run(step, authorize=True)
     response = ProbeResponse(raw).require_success()
     keys = join_words(response.body) if is_mapping(response.body) else "no object"
     return judge_output(f"{response.content_type} of {keys}", probe.read(response, CHEAPEST_MODEL, HELLO))
