@@ -26,8 +26,7 @@ from cfai._response import (
     ApiResponse,
     body_reports_error,
     build_response_error,
-    redact,
-    redact_headers,
+    build_unreadable_error,
     to_utf8,
     unwrap,
 )
@@ -287,15 +286,9 @@ def validate_list(kind: type[M], value: Any, response: ApiResponse, request: Api
 
 def make_unreadable_error(problem: str, response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
     """Return the error for a 2xx that is not what its operation answers."""
-    meta = response.meta
-    return APIResponseValidationError(
-        f"{request.method} {request.url.partition('?')[0]} was answered with what cannot be read: {problem} "
-        f"(status {meta.status_code}, request id {meta.request_id})",
-        status_code=meta.status_code,
-        request_id=meta.request_id,
-        body=redact(to_utf8(response.content or b""), request.secrets).decode("utf-8", "replace"),
-        headers=redact_headers(response.headers, request.secrets),
-    )
+    problem = f"{request.method} {request.url.partition('?')[0]} was answered with what cannot be read: {problem}"
+    hint = f"ask again; if it stays, see whether a proxy or a login page answers in place of {request.host}"
+    return build_unreadable_error(problem, hint, response, request)
 
 
 def rename(
@@ -320,7 +313,8 @@ def rename(
         return error
     message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
     if is_json and reasons and status in reasons and not _has_reason(error.body):
-        message = f"{kind.__name__}: {reasons[status]} (status {status}, request id {error.request_id})"
+        request_id = f", request id {error.request_id}" if error.request_id else ""
+        message = f"{kind.__name__}: {reasons[status]} (status {status}{request_id})"
     return kind(
         message,
         name=kind.__name__,

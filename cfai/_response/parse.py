@@ -263,7 +263,7 @@ def should_resend_unstreamed(response: ApiResponse, call: PreparedCall) -> bool:
     if unwrap(body) is None:
         return False
     problem = f"{call.model} does not stream, and answered with an empty result"
-    raise _make_unreadable_error(problem, "call it without stream", response, call)
+    raise build_unreadable_error(problem, "call it without stream", response, call)
 
 
 def convert_to_events(response: ApiResponse, call: ApiRequest) -> tuple[bytes, AnyOutput | None]:
@@ -278,7 +278,7 @@ def convert_to_events(response: ApiResponse, call: ApiRequest) -> tuple[bytes, A
 def make_too_large_error(response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
     """Return the error for a 2xx answer with more bytes than `max_answer_bytes`."""
     problem = f"the answer has more than {request.config.max_answer_bytes:,} bytes"
-    return _make_unreadable_error(problem, "max_answer_bytes= of Ai allows more", response, request)
+    return build_unreadable_error(problem, "max_answer_bytes= of Ai allows more", response, request)
 
 
 def holds_events(content: bytes) -> bool:
@@ -364,10 +364,10 @@ def _read_body(response: ApiResponse, call: ApiRequest) -> AnyOutput | Inference
     is_compressed = "content-encoding" in response.headers
     if is_compressed and _is_deflation_cut(response.http) and _load(content) is _UNREADABLE:
         hint = "it may have been billed, so it was not sent again: ask once more"
-        return _make_unreadable_error("the answer breaks off in the middle of its compression", hint, response, call)
+        return build_unreadable_error("the answer breaks off in the middle of its compression", hint, response, call)
     if not content or content.isspace():
         hint = "it may have been billed, so it was not sent again: ask once more"
-        return _make_unreadable_error("the answer is empty", hint, response, call)
+        return build_unreadable_error("the answer is empty", hint, response, call)
     if response.kind == "events":
         return types.Binary.of(content, content_type, meta)
     # UTF-16 and UTF-32 begin with a zero, or with a byte-order mark.
@@ -376,21 +376,21 @@ def _read_body(response: ApiResponse, call: ApiRequest) -> AnyOutput | Inference
     if text.lstrip()[:15].lower().startswith(_PAGE_STARTS) or (is_html and not _begins_object(text)):
         # No model writes one: it is a proxy's, or that of a network one has to log in to.
         hint = f"a proxy or a network's login page answered in place of {call.host}: look at it in a browser"
-        return _make_unreadable_error("the answer is an HTML page", hint, response, call)
+        return build_unreadable_error("the answer is an HTML page", hint, response, call)
     body = _load(text) if response.kind != "binary" or _begins_object(text) else _UNREADABLE
     if body is _UNREADABLE:
         if response.kind != "json" or types.find_media_type(content):  # some declare an image as JSON
             return types.Binary.of(content, content_type, meta)
         problem = "the answer breaks off, and is no JSON" if _is_cut(text) else "the answer is no JSON"
         hint = f"ask again; if it stays, see whether a proxy stands before {call.host}"
-        return _make_unreadable_error(f"{problem}, though it says so", hint, response, call)
+        return build_unreadable_error(f"{problem}, though it says so", hint, response, call)
     if body_reports_error(body):
         error = build_response_error(response, call, content, time.time())
         error.retryable = False  # under a 200 the model may have run
         return error
     if isinstance(body, list | int | float) and _writes_text(meta.model):
         hint = f"check base_url: {call.host} may not be the service"
-        return _make_unreadable_error("the answer is neither an object nor text", hint, response, call)
+        return build_unreadable_error("the answer is neither an object nor text", hint, response, call)
     return _build_output(body, text, meta, thoughts_limit=call.thoughts_limit)
 
 
@@ -577,7 +577,7 @@ def _build_tool_calls(answer: Accumulator, choice: int) -> dict[str, Any]:
     return {"tool_calls": calls} if calls else {}
 
 
-def _make_unreadable_error(
+def build_unreadable_error(
     problem: str, hint: str, response: ApiResponse, call: ApiRequest
 ) -> APIResponseValidationError:
     """Return the error for a 2xx answer that cannot be read, with what came of it."""

@@ -110,7 +110,7 @@ def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke)
 @respx.mock
 def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
     rows: list[tuple[dict[str, Any], str]] = [
-        ({"html": "<html>"}, "models/search was answered with what cannot be read: the answer is no JSON"),
+        ({"html": "<html>"}, r"the answer is no JSON: '<html>' \(status 200\)\. What to do: ask again"),
         ({"json": {"result": {"a": 1}}}, "the result must be a list, got dict"),
         ({"json": {"result": [7]}}, "the result: Input should be a valid dictionary or instance of ModelInfo"),
         ({}, "the result must be a list, got NoneType"),
