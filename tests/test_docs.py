@@ -168,9 +168,11 @@ def run_alone(
                 clients.clear()
                 logging.getLogger("cfai").setLevel(level)
 
+    gc.freeze()  # so that at the end only what a page leaves is looked through
     yield run_alone
     # The connections of an event loop that has ended can only be collected: now, not in the middle of another test.
     gc.collect()
+    gc.unfreeze()
 
 
 def runnable(page: Path) -> list[Block]:

@@ -259,19 +259,21 @@ def read_answer(caller: Any, model: str, inputs: dict[str, Any], **options: Any)
 
 
 def check(caller: Any, service: Service, model: str, name: str, expected: Raises | Gives, *, stream: bool) -> None:
-    inputs = question(model, name)
-    plain = read_answer(caller, model, inputs | {"stream": stream})
+    inputs = question(model, name) | {"stream": stream}
     service.local.script(name)
-    inputs |= {"stream": stream}
+    answer = None
     if isinstance(expected, Raises):
         with pytest.raises(CfaiError) as caught:
             read_answer(caller, model, inputs, **expected.options)
         check_error(caught.value, expected)
     else:
-        check_answer(read_answer(caller, model, inputs), plain, expected, name)
+        answer = read_answer(caller, model, inputs)
     assert service.local.requests[-1].fault == name
     # The client can go on with the server, and the server with the client.
-    assert read_answer(caller, model, inputs).text == plain.text
+    plain = read_answer(caller, model, inputs)
+    assert plain.tool_calls or plain.text.startswith("This")
+    if isinstance(expected, Gives):
+        check_answer(answer, plain, expected, name)
 
 
 def check_error(error: CfaiError, expected: Raises) -> None:
