@@ -13,7 +13,9 @@ from typing import Any
 
 
 class JsException(Exception):
-    """An error that JavaScript threw."""
+    """An error that JavaScript threw: a proxy, which no set can hold."""
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
