@@ -299,24 +299,24 @@ def rename(
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
     The latter is also for a status of the former whose answer is none of the service's, such as a page of a proxy.
-    Others keep their class, which says more, and have the binding's name for them as their `name`. `reasons` has by
-    status what the binding says where the service gives no reason.
+    Others keep their class, which says more, and have the binding's name for them as their `name`. Where the service
+    gives no reason they have that of the binding: by status in `reasons`, else of a 5xx "Internal Error".
     """
     status = error.status_code or 0
     is_json = is_mapping(error.body) and isinstance(error.body.get("errors"), list)
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
+    reason = (reasons or {}).get(status, "Internal Error" if status >= 500 else "")
+    if reason and is_json and not _has_reason(error.body):
+        beginning, details = str(error).partition(": ")[0], str(error).rpartition(" (status ")[2]
+        error.args = (f"{beginning}: {reason} (status {details}",)
     is_kept = isinstance(error, kind | APIResponseValidationError)
     if is_kept or (kind is other and 400 <= status < 500 and status not in kinds):
         error.name = (kind if isinstance(error, kind) else other).__name__
         return error
-    message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
-    if is_json and reasons and status in reasons and not _has_reason(error.body):
-        request_id = f", request id {error.request_id}" if error.request_id else ""
-        message = f"{kind.__name__}: {reasons[status]} (status {status}{request_id})"
     return kind(
-        message,
+        f"{kind.__name__}: {str(error).partition(': ')[2]}",
         name=kind.__name__,
         retryable=error.retryable,
         code=error.code,
