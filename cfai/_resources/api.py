@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from cfai._credentials import describe
 from cfai._errors import APIResponseValidationError, ConfigurationError, InferenceUpstreamError, InputError
 from cfai._json import as_sequence, find_unsendable, is_mapping, to_builtins
 from cfai._log import log_operation
-from cfai._request import ApiRequest
+from cfai._request import ApiRequest, Medium
 from cfai._response import (
     ApiResponse,
     body_reports_error,
@@ -58,6 +58,8 @@ class Operation(Generic[T]):
     """The header that the API token goes into."""
     body_secrets: tuple[str, ...] = field(default=(), repr=False)
     """The credentials that stand in the body: what an answer echoes of them is taken out."""
+    parts: Sequence[tuple[str, str | Medium]] = field(default=(), repr=False)
+    """The fields of a form of documents."""
 
     model: str = ""
     """The model that it is about, for errors and the log."""
@@ -154,6 +156,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         headers={**headers, **operation.headers},
         body=body,
         body_secrets=operation.body_secrets,
+        parts=operation.parts,
         model=operation.model,
         makes_something=operation.makes_something,
         wants_stream=operation.wants_stream,
