@@ -37,6 +37,7 @@ TOKEN = "binding"
 """The API token of a client that has none."""
 
 _ONLY_AWAITED = "a Worker waits for nothing but what is awaited: call `arun`, or the method with an `a` before its name"
+_TAKES_NO_TOKEN = "gateway token: the binding of a Worker takes none, and needs none: leave it out"
 _DROPPED_HEADERS = ("content-encoding", "content-length")
 """Headers of an answer that no longer hold: the runtime has unpacked its body."""
 _OWN_HEADERS = (*CREDENTIAL_HEADERS, "accept", "accept-encoding", "content-type", "content-length", "user-agent")
@@ -110,7 +111,7 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
                 result = await binding.gateway(id).patchLog(log, _parse_json(call.body))
             case ["POST", "v1", "binding", id]:
                 options = _to_js({"extraHeaders": _list_headers(call)}, **signal)
-                return await binding.gateway(id).run(_parse_json(_complete_steps(call.body)), options)
+                return await binding.gateway(id).run(_parse_json(_complete_steps(call)), options)
             case ["GET", "autorag", "rags"]:
                 result = await binding.autorag().list()
             case ["POST", "autorag", "rags", name, "search"]:
@@ -187,7 +188,7 @@ def _build_gateway(gateway: Any) -> dict[str, Any]:
         return {"id": gateway}
     options = _to_camel_case(gateway)
     if options.pop("token", None):
-        raise ConfigurationError("gateway token: the binding of a Worker takes none, and needs none: leave it out")
+        raise ConfigurationError(_TAKES_NO_TOKEN)
     if foreign := next((name for name in _NO_OPTIONS if name in options), None):
         header = "cf-aig-" + re.sub("([A-Z])", lambda found: f"-{found[1].lower()}", foreign)
         must = f"gateway {foreign}: the binding of a Worker has no such option"
@@ -299,13 +300,17 @@ def _to_document(medium: Medium) -> Any:
     return _to_js({"name": medium.filename}, blob=blob)
 
 
-def _complete_steps(body: Any) -> str:
+def _complete_steps(call: ApiRequest) -> str:
     """Return the steps of a gateway's call with their headers, without which the binding fails.
 
-    Raises `ConfigurationError` for the token of a client that has none.
+    Raises `ConfigurationError` for a token, and for that of a client which has none.
     """
+    none = f"Bearer {TOKEN}"
+    if call.headers["cf-aig-authorization"] != none:
+        raise ConfigurationError(_TAKES_NO_TOKEN)
+    body = cast("bytes", call.body)
     steps: list[dict[str, Any]] = [{**step, "headers": step.get("headers") or {}} for step in json.loads(body)]
-    if any(step["headers"].get("Authorization") == f"Bearer {TOKEN}" for step in steps):
+    if any(step["headers"].get("Authorization") == none for step in steps):
         del steps, body  # with the keys of providers, which a traceback would show
         must = "`authorize` must be left out: over the binding of a Worker there is no API token to put into a step"
         raise ConfigurationError(f"{must}. Put one into its 'headers'")

@@ -92,7 +92,8 @@ def test_a_universal_call_goes_to_the_gateway_with_its_options_as_headers(open_w
     open_worker({})
     binding = Members(reply({"response": "Hi"}, cf_aig_step="1"))
     path, headers = "https://workers-binding.ai/v1/binding/mine", {"cf-aig-skip-cache": "true", "x-custom": "stuff"}
-    body = call(binding, method="POST", path=path, json=STEPS, headers=headers, read=read_body)
+    token = "cf-aig-authorization"
+    body = call(binding, method="POST", path=path, json=STEPS, headers=headers, read=read_body, token_header=token)
     assert body == {"response": "Hi"}
     gateway, (name, steps, options) = binding.called
     assert (gateway, name, steps) == (["gateway", "mine"], "run", STEPS)
@@ -111,7 +112,10 @@ def test_steps_have_headers_which_the_binding_needs_and_no_token_of_a_client_wit
     binding.called.clear()
     with pytest.raises(ConfigurationError, match=r"no API token to put into a step\."):
         asyncio.run(gateway.arun(step, authorize=True))
-    assert binding.called == [["gateway", "mine"]]
+    with pytest.raises(ConfigurationError, match="token: the binding of a Worker takes none") as caught:
+        asyncio.run(gateway.arun(step, token="secret-4711"))
+    assert "4711" not in str(caught.value)
+    assert [name for name, *_ in binding.called] == ["gateway", "gateway"]
 
 
 def test_a_stream_of_autorag_is_read_as_it_comes(open_worker: Open) -> None:
