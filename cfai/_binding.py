@@ -22,7 +22,7 @@ import httpx
 from cfai._config import BoundedWait
 from cfai._errors import CfaiError, ConfigurationError
 from cfai._json import to_builtins
-from cfai._request import CREDENTIAL_HEADERS, ApiRequest, PreparedCall, RawBody
+from cfai._request import CREDENTIAL_HEADERS, ApiRequest, Medium, PreparedCall, RawBody
 
 try:
     js: Any = import_module("js")
@@ -33,12 +33,17 @@ JsException: type[Exception] = ffi.JsException if ffi else Exception
 
 BASE_URL = "https://workers-binding.ai/client/v4"
 """The URL of requests that are never sent: the host is the one to which the binding itself speaks."""
+TOKEN = "binding"
+"""The API token of a client that has none."""
 
 _ONLY_AWAITED = "a Worker waits for nothing but what is awaited: call `arun`, or the method with an `a` before its name"
+_TAKES_NO_TOKEN = "gateway token: the binding of a Worker takes none, and needs none: leave it out"
 _DROPPED_HEADERS = ("content-encoding", "content-length")
 """Headers of an answer that no longer hold: the runtime has unpacked its body."""
 _OWN_HEADERS = (*CREDENTIAL_HEADERS, "accept", "accept-encoding", "content-type", "content-length", "user-agent")
 """Headers of a request that the binding sets, or has no use for."""
+_NO_OPTIONS = ("collectLogPayload", "customCost", "byokAlias", "zdr", "noWholesale")
+"""Options of a gateway that are headers alone: the binding would drop them without a word."""
 _CODE = r"(?:\w+: )*[0-9]{3,5}: "
 """How the text of an error of the service begins, also where names stand before the code."""
 _STATUSES = {
@@ -91,6 +96,11 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
         match [call.method, *map(unquote, path.split("/"))]:
             case ["GET", "ai", "models", "search"]:
                 result = await binding.models(_to_js(query))
+            case ["POST", "ai", "tomarkdown"]:
+                documents = [_to_document(part) for _, part in call.parts if isinstance(part, Medium)]
+                options = {name: json.loads(part) for name, part in call.parts if isinstance(part, str)}
+                options = _to_js(options | {"extraHeaders": _list_headers(call)})
+                result = await binding.toMarkdown().transform(ffi.to_js(documents) if js else documents, options)
             case ["GET", "ai", "tomarkdown", "supported"]:
                 result = await binding.toMarkdown().supported()
             case ["GET", "ai-gateway", "gateways", id, "url", provider]:
@@ -100,16 +110,19 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
             case ["PATCH", "ai-gateway", "gateways", id, "logs", log]:
                 result = await binding.gateway(id).patchLog(log, _parse_json(call.body))
             case ["POST", "v1", "binding", id]:
-                headers = {name: value for name, value in call.headers.items() if name not in _OWN_HEADERS}
-                options = _to_js({"extraHeaders": headers}, **signal)
-                return await binding.gateway(id).run(_parse_json(call.body), options)
+                options = _to_js({"extraHeaders": _list_headers(call)}, **signal)
+                return await binding.gateway(id).run(_parse_json(_complete_steps(call)), options)
+            case ["GET", "autorag", "rags"]:
+                result = await binding.autorag().list()
             case ["POST", "autorag", "rags", name, "search"]:
                 result = await binding.autorag(name).search(_parse_json(call.body))
-            case ["POST", "autorag", "rags", name, "ai-search"] if not call.wants_stream:
+            case ["POST", "autorag", "rags", name, "ai-search"]:
                 result = await binding.autorag(name).aiSearch(_parse_json(call.body))
+                if call.wants_stream:
+                    return result
             case _:
                 hint = "make an `Ai` with an account and a token for it"
-                raise ConfigurationError(f"the binding of a Worker has no member for {call.method} {path}: {hint}")
+                raise ConfigurationError(f"`Ai.from_binding` has nothing for {call.method} {path}: {hint}")
         return httpx.Response(200, json={"success": True, "result": _from_js(result)})
 
 
@@ -132,6 +145,11 @@ def _abort_if_left() -> Generator[dict[str, Any]]:
         if abort:
             abort.abort()
         raise
+
+
+def _list_headers(call: ApiRequest) -> dict[str, str]:
+    """Return the headers of a request that the binding is given."""
+    return {name: value for name, value in call.headers.items() if name not in _OWN_HEADERS}
 
 
 async def _build_arguments(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
@@ -157,7 +175,7 @@ async def _build_arguments(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
     # Tags may have been a generator: what stood in it is in the URL.
     if tags := parse_qs(urlsplit(call.url).query).get("tags"):
         options["tags"] = tags[-1].split(",")
-    if given.queue_request:
+    if given.queue_request and "request_id" not in call.inputs:  # that asks after a batch
         options["queueRequest"] = True
     if given.reject_if_busy:
         options["rejectIfBusy"] = True
@@ -170,7 +188,11 @@ def _build_gateway(gateway: Any) -> dict[str, Any]:
         return {"id": gateway}
     options = _to_camel_case(gateway)
     if options.pop("token", None):
-        raise ConfigurationError("gateway token: the binding of a Worker takes none, and needs none: leave it out")
+        raise ConfigurationError(_TAKES_NO_TOKEN)
+    if foreign := next((name for name in _NO_OPTIONS if name in options), None):
+        header = "cf-aig-" + re.sub("([A-Z])", lambda found: f"-{found[1].lower()}", foreign)
+        must = f"gateway {foreign}: the binding of a Worker has no such option"
+        raise ConfigurationError(f"{must}: leave it out, or try the header {header!r} in `extra_headers`")
     if "retries" in options:
         options["retries"] = _to_camel_case(options["retries"])
     return options
@@ -269,6 +291,30 @@ async def _to_stream(content: Any) -> Any:
     if not isinstance(content, bytes):
         content = b"".join(content)
     return js.Response.new(ffi.to_js(content)).body if js else content
+
+
+def _to_document(medium: Medium) -> Any:
+    """Return a document as the binding takes it, with a `Blob`."""
+    content = medium.read()
+    blob = js.Blob.new(ffi.to_js([content]), _to_js({"type": medium.media_type})) if js else content
+    return _to_js({"name": medium.filename}, blob=blob)
+
+
+def _complete_steps(call: ApiRequest) -> str:
+    """Return the steps of a gateway's call with their headers, without which the binding fails.
+
+    Raises `ConfigurationError` for a token, and for that of a client which has none.
+    """
+    none = f"Bearer {TOKEN}"
+    if call.headers["cf-aig-authorization"] != none:
+        raise ConfigurationError(_TAKES_NO_TOKEN)
+    body = cast("bytes", call.body)
+    steps: list[dict[str, Any]] = [{**step, "headers": step.get("headers") or {}} for step in json.loads(body)]
+    if any(step["headers"].get("Authorization") == none for step in steps):
+        del steps, body  # with the keys of providers, which a traceback would show
+        must = "`authorize` must be left out: over the binding of a Worker there is no API token to put into a step"
+        raise ConfigurationError(f"{must}. Put one into its 'headers'")
+    return json.dumps(steps)
 
 
 def _to_bytes(piece: Any) -> bytes:

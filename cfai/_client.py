@@ -294,12 +294,12 @@ class Ai:
         if foreign := {*hidden.value} - {*BindingOptions.__annotations__}:
             names = ", ".join(f"`{name}`" for name in sorted(foreign))
             raise ConfigurationError(f"`Ai.from_binding` goes through no network: leave out {names}")
-        from cfai._binding import BASE_URL, BindingTransport
+        from cfai._binding import BASE_URL, TOKEN, BindingTransport
 
         transport = BindingTransport(binding)
         return cls(
             account_id="binding",
-            api_token="binding",
+            api_token=TOKEN,
             base_url=BASE_URL,
             trust_env=False,
             http_client=httpx.Client(transport=transport, trust_env=False),

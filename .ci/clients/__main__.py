@@ -80,6 +80,7 @@ def check(name: str, interpreter: Path, script: Path) -> None:
             "EMULATOR_GATEWAY_URL": local.gateway_url,
             "EMULATOR_ACCOUNT": local.account_id,
             "EMULATOR_TOKEN": local.api_token,
+            "WORKERS_PAGE": str(HERE.parents[1] / "docs" / "workers.md"),
         }
         run(interpreter, script, cwd=script.parent, env=kept | told)
         models = {request.model for request in local.requests}

@@ -1,6 +1,7 @@
 // A real Worker with env.AI, in miniflare.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { Miniflare } from "miniflare";
 
 const GLM = "@cf/zai-org/glm-4.7-flash";
@@ -28,12 +29,13 @@ export default {
     },
 };`;
 
-const miniflare = new Miniflare({
+const options = {
     modules: true,
     script: worker,
     compatibilityDate: "2026-01-01",
     ai: { binding: "AI", remoteProxyConnectionString: new URL(process.env.EMULATOR_BINDING_URL) },
-});
+};
+const miniflare = new Miniflare(options);
 const call = (method, ...parameters) =>
     miniflare.dispatchFetch("http://worker/", { method: "POST", body: JSON.stringify({ method, parameters }) });
 
@@ -77,6 +79,27 @@ try {
         await call("run", LLAMA, { prompt: "hello" }, { extraHeaders: { "cfai-emulate": "code=3040" } })
     ).json();
     assert.equal(busy.message, "3040: Capacity temporarily exceeded, please try again.");
+
+    // The programs of docs/workers.md print what they ask for, where the emulator has the member that they call.
+    const page = await readFile(process.env.WORKERS_PAGE, "utf8");
+    const programs = [...page.matchAll(/^```js\n(.*?)^```$/gms)].map(([, program]) => program);
+    const lacking = /export default|toMarkdown|patchLog|aiSearch|webSocket/;
+    const tried = programs.filter((program) => !lacking.test(program));
+    assert.deepEqual([programs.length, tried.length], [11, 6]);
+    for (const program of tried) {
+        const script = `export default {
+            async fetch(request, { AI }) {
+                const env = { AI, BUCKET: { get: async () => new Response("ID3 and a sound") } };
+                const said = [];
+                const [console, scheduler] = [{ log: (...words) => said.push(...words) }, { wait() {} }];
+                ${program}
+                return Response.json(said);
+            },
+        };`;
+        await miniflare.setOptions({ ...options, script });
+        const printed = await (await miniflare.dispatchFetch("http://worker/")).text();
+        assert.doesNotMatch(printed, /^\[\]|null/, program);
+    }
 } finally {
     await miniflare.dispose();
 }

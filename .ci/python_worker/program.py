@@ -6,7 +6,7 @@ import js
 from entry import Default
 from workers import Request
 
-from cfai import Ai, APITimeoutError, BadRequestError, ConfigurationError, NotFoundError
+from cfai import Ai, APIConnectionError, APITimeoutError, BadRequestError, ConfigurationError, NotFoundError
 
 GLM = "@cf/zai-org/glm-4.7-flash"
 NOVA = "@cf/deepgram/nova-3"
@@ -54,6 +54,11 @@ async def main(env, ctx):
     assert "1001 InvalidInput: the prompt is wrong" in await catch(BadRequestError, ai.arun("throws", HELLO))
     assert "did not answer in time" in await catch(APITimeoutError, ai.arun("hangs", HELLO, timeout=0.05))
     assert "total timeout" in await catch(APITimeoutError, ai.arun("hangs", HELLO, total_timeout=0.05))
+
+    assert "Network connection lost" in await catch(APIConnectionError, ai.arun("loses", HELLO, max_retries=0))
+
+    [document] = await ai.ato_markdown([("page.html", b"<p>")])
+    assert (document.name, document.mimeType, document.data) == ("page.html", "text/html", "<p>")
 
     async def run():
         ai.run(GLM, HELLO)

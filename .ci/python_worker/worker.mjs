@@ -18,7 +18,7 @@ const { AI: real } = await miniflare.getBindings();
 const toBytes = () =>
     new TransformStream({ transform: (piece, controller) => controller.enqueue(new Uint8Array(piece)) });
 
-// What miniflare's proxy cannot carry, a signal and a stream of inputs, is looked at here.
+// What miniflare's proxy cannot carry, signals, streams of inputs and blobs, is looked at here.
 class Ai {
     async run(model, inputs, { signal, ...options }) {
         assert.ok(signal instanceof AbortSignal);
@@ -28,6 +28,9 @@ class Ai {
         if (model === "throws") {
             throw Object.assign(new Error("1001: the prompt is wrong"), { name: "InvalidInput" });
         }
+        if (model === "loses") {
+            throw new Error("Network connection lost.");
+        }
         if (inputs.audio) {
             assert.ok(inputs.audio.body instanceof ReadableStream);
             const { body, contentType } = inputs.audio;
@@ -36,6 +39,14 @@ class Ai {
         }
         const { body, status, headers } = await real.run(model, inputs, options);
         return new Response(body.pipeThrough(toBytes()), { status, headers: [...headers.entries()] });
+    }
+
+    toMarkdown() {
+        const convert = async ({ name, blob }) => {
+            assert.ok(blob instanceof Blob);
+            return { name, mimeType: blob.type, format: "markdown", tokens: 1, data: await blob.text() };
+        };
+        return { transform: (documents) => Promise.all(documents.map(convert)) };
     }
 
     models(parameters) {
@@ -54,7 +65,12 @@ pyodide.registerJsModule("_pyodide_entrypoint_helper", { patchWaitUntil() {} });
 const waited = [];
 const context = { waitUntil: (task) => waited.push(task.copy()) }; // it is destroyed when the call ends
 pyodide.runPython(await readFile(PROGRAM, "utf8"));
-await pyodide.globals.get("main")({ AI: new Ai() }, context);
+try {
+    await pyodide.globals.get("main")({ AI: new Ai() }, context);
+} catch (error) {
+    console.error(error.message); // Node itself begins with the line that threw, which is all of Pyodide
+    process.exit(1);
+}
 await Promise.all(waited);
 await miniflare.dispose();
 process.exit(); // Pyodide waits on

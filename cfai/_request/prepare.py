@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -26,7 +26,7 @@ from cfai._limits import (
 )
 from cfai._preload import has_preloaded, preload
 from cfai._request.media import FORM_MODELS, MEDIA_FIELDS, encode_media, has_media
-from cfai._request.media_source import is_readable_once, walk
+from cfai._request.media_source import Medium, is_readable_once, walk
 from cfai._request.message_parts import dump_model
 from cfai._request.options import (
     FLAGS,
@@ -78,6 +78,8 @@ class ApiRequest:
     """True if it makes what there may be once: it is not sent again after a 5xx, under which it may have been done."""
     body_secrets: tuple[str, ...] = field(default=(), repr=False)
     """The credentials that stand in its body."""
+    parts: Sequence[tuple[str, str | Medium]] = field(default=(), repr=False)
+    """The fields of a form of documents, for the binding of a Worker, which takes them by themselves."""
 
     thoughts_limit: float | None = None
     """Tokens at which an answer is cut whose text begins with thoughts; `None` if it begins with none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from cfai._credentials import describe
 from cfai._errors import APIResponseValidationError, ConfigurationError, InferenceUpstreamError, InputError
 from cfai._json import as_sequence, find_unsendable, is_mapping, to_builtins
 from cfai._log import log_operation
-from cfai._request import ApiRequest
+from cfai._request import ApiRequest, Medium
 from cfai._response import (
     ApiResponse,
     body_reports_error,
@@ -58,6 +58,8 @@ class Operation(Generic[T]):
     """The header that the API token goes into."""
     body_secrets: tuple[str, ...] = field(default=(), repr=False)
     """The credentials that stand in the body: what an answer echoes of them is taken out."""
+    parts: Sequence[tuple[str, str | Medium]] = field(default=(), repr=False)
+    """The fields of a form of documents."""
 
     model: str = ""
     """The model that it is about, for errors and the log."""
@@ -154,6 +156,7 @@ def build_request(config: ClientConfig, operation: Operation[Any]) -> ApiRequest
         headers={**headers, **operation.headers},
         body=body,
         body_secrets=operation.body_secrets,
+        parts=operation.parts,
         model=operation.model,
         makes_something=operation.makes_something,
         wants_stream=operation.wants_stream,
@@ -299,24 +302,24 @@ def rename(
     """Return an error as the binding has it: with the class for its status, or that under `None` for 5xx.
 
     The latter is also for a status of the former whose answer is none of the service's, such as a page of a proxy.
-    Others keep their class, which says more, and have the binding's name for them as their `name`. `reasons` has by
-    status what the binding says where the service gives no reason.
+    Others keep their class, which says more, and have the binding's name for them as their `name`. Where the service
+    gives no reason they have that of the binding: by status in `reasons`, else of a 5xx "Internal Error".
     """
     status = error.status_code or 0
     is_json = is_mapping(error.body) and isinstance(error.body.get("errors"), list)
     other = kinds[None]
     # A page of a proxy, say, is no word of the service about what is not there.
     kind = kinds.get(status, other) if is_json else other
+    reason = (reasons or {}).get(status, "Internal Error" if status >= 500 else "")
+    if reason and is_json and not _has_reason(error.body):
+        beginning, details = str(error).partition(": ")[0], str(error).rpartition(" (status ")[2]
+        error.args = (f"{beginning}: {reason} (status {details}",)
     is_kept = isinstance(error, kind | APIResponseValidationError)
     if is_kept or (kind is other and 400 <= status < 500 and status not in kinds):
         error.name = (kind if isinstance(error, kind) else other).__name__
         return error
-    message = f"{kind.__name__}: {str(error).partition(': ')[2]}"
-    if is_json and reasons and status in reasons and not _has_reason(error.body):
-        request_id = f", request id {error.request_id}" if error.request_id else ""
-        message = f"{kind.__name__}: {reasons[status]} (status {status}{request_id})"
     return kind(
-        message,
+        f"{kind.__name__}: {str(error).partition(': ')[2]}",
         name=kind.__name__,
         retryable=error.retryable,
         code=error.code,

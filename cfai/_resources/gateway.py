@@ -311,11 +311,7 @@ def _read_url(response: ApiResponse, request: ApiRequest) -> str:
 
 
 def _map_log_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
-    renamed = rename(error, _LOG_ERRORS)
-    if isinstance(renamed, AiGatewayLogNotFound) and is_mapping(error.body) and not error.body.get("errors"):
-        details = str(renamed).rpartition(" (status ")[2]
-        renamed.args = (f"{renamed.name}: Log Not Found (status {details}",)
-    return renamed
+    return rename(error, _LOG_ERRORS, {404: "Log Not Found"})
 
 
 def _map_run_error(providers: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:

@@ -263,6 +263,7 @@ def _prepare(files: list[Any], is_one: bool, conversion: Conversion) -> Operatio
         method="POST",
         path="/ai/tomarkdown",
         body=form.content,
+        parts=parts,
         headers={**conversion.headers.value, **headers},
         read=partial(_read, [document.filename for document in documents], is_one),
         map_error=_map_error,

@@ -70,6 +70,8 @@ _FIRST_EDGE_STATUS = 520
 """From here on, statuses are those of Cloudflare's edge about an origin."""
 _NO_SUCH_METHOD = 7001
 """With a 400 it is the code of inputs that AI Search refuses, as of all that is built on cloudflare/chanfana."""
+_OF_ADDRESSES = range(7000, 7004)
+"""Codes of a wrong address. With a 5xx they are those of a service behind it that failed, such as a gateway's logs."""
 _CONTEXT_WINDOW_EXCEEDED = 5021
 """The gateway's own refusal of a length, whatever the status."""
 
@@ -218,8 +220,8 @@ def _find_spec_by_content(status: int, problem: ErrorBody) -> ErrorSpec | None:
         return CODES[4006]
     if "network connection lost" in text:
         return CODES[3043]  # it comes with 1000, which stands for a wrong token elsewhere
-    is_validation = problem.code == _NO_SUCH_METHOD and status == 400
-    if isinstance(problem.code, int) and problem.code in CODES and not is_validation:
+    is_other = (problem.code == _NO_SUCH_METHOD and status == 400) or (problem.code in _OF_ADDRESSES and status >= 500)
+    if isinstance(problem.code, int) and problem.code in CODES and not is_other:
         return CODES[problem.code]
     for name in (problem.code, problem.name):
         if isinstance(name, str) and (spec := NAMES.get(re.sub(r"[ _-]", "", name).lower())):

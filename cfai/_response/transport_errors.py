@@ -97,9 +97,9 @@ def find_cause(exception: Exception, secrets: Sequence[str] = ()) -> Exception |
 
 def _chain(exception: BaseException | None) -> Iterator[BaseException]:
     """Return an exception and its causes. Its context may be anything that its caller was at."""
-    seen: set[BaseException] = set()  # one that is raised again may be its own cause
-    while exception is not None and exception not in seen:
-        seen.add(exception)
+    seen = set[int]()  # one that is raised again may be its own cause; those of JavaScript have no hash
+    while exception is not None and id(exception) not in seen:
+        seen.add(id(exception))
         yield exception
         exception = exception.__cause__
 

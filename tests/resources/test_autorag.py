@@ -79,7 +79,13 @@ def test_errors_have_the_names_of_the_binding(remote: Ai, invoke: Invoke) -> Non
     empty: dict[str, Any] = {"success": False, "errors": []}
     rows: list[tuple[int, dict[str, Any], type[Exception], type[Exception], str]] = [
         (401, {"json": said}, AutoRAGUnauthorizedError, AuthenticationError, "AutoRAGUnauthorizedError: as it says"),
-        (401, {"json": unsaid}, AutoRAGUnauthorizedError, AuthenticationError, "You don't have access to this AutoRAG"),
+        (
+            401,
+            {"json": unsaid},
+            AutoRAGUnauthorizedError,
+            AuthenticationError,
+            r"You don't have access to this AutoRAG \(status 401\)\. What to do: check the token",
+        ),
         (403, {"json": said}, AutoRAGUnauthorizedError, PermissionDeniedError, "as it says"),
         (
             403,
@@ -91,6 +97,7 @@ def test_errors_have_the_names_of_the_binding(remote: Ai, invoke: Invoke) -> Non
         (404, {"json": said}, AutoRAGNotFoundError, NotFoundError, "AutoRAGNotFoundError: as it says"),
         (404, {"json": empty}, AutoRAGNotFoundError, NotFoundError, "AutoRAG not found"),
         (500, {"json": said}, AutoRAGInternalError, AiInternalError, "AutoRAGInternalError: as it says"),
+        (500, {"json": empty}, AutoRAGInternalError, AiInternalError, "AutoRAGInternalError: Internal Error "),
         (503, {"text": "upstream is gone"}, AutoRAGInternalError, AiInternalError, "upstream is gone"),
     ]
     for status, response, kind, base, message in rows:

@@ -407,6 +407,7 @@ def test_errors_are_those_of_run_under_the_name_of_the_binding(remote: Ai, invok
             InternalServerError,
             "Internal Error",
         ),
+        ({"status_code": 500, "json": {"errors": []}}, InternalServerError, "InternalServerError: Internal Error "),
         ({"status_code": 502, "html": "<p>Bad</p>"}, InternalServerError, "502"),
         ({"status_code": 404, "json": body}, NotFoundError, "Not Found"),
         ({"html": "<p>"}, APIResponseValidationError, "the answer is no JSON"),

@@ -65,6 +65,13 @@ def test_inputs_that_a_newer_api_refuses_are_no_wrong_method() -> None:
     assert (method.name, "another method" in str(method)) == ("NoSuchMethod", True)
 
 
+def test_the_code_of_a_wrong_address_with_a_failure_is_one_of_the_service() -> None:
+    for code in (7000, 7001, 7002, 7003):
+        error = error_of(500, {"success": False, "errors": [{"code": code, "message": "Internal Error"}]}, None)
+        assert (type(error), error.code, error.retryable) == (InternalServerError, code, True)
+        assert "try again" in str(error)
+
+
 def test_every_status_and_name_of_the_tables_has_advice() -> None:
     for status, spec in STATUSES.items():
         error = error_of(status, b"no", model=None)

@@ -13,7 +13,9 @@ from typing import Any
 
 
 class JsException(Exception):
-    """An error that JavaScript threw."""
+    """An error that JavaScript threw: a proxy, which no set can hold."""
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")
@@ -149,6 +151,18 @@ class Response:
         return cls(body)
 
 
+class Blob:
+    """Bytes of a type, made of the pieces in an array."""
+
+    def __init__(self, pieces: JsArray, options: JsObject) -> None:
+        self.content = b"".join(piece.to_bytes() for piece in pieces)
+        self.type = options.type
+
+    @classmethod
+    def new(cls, pieces: JsArray, options: JsObject) -> Blob:
+        return cls(pieces, options)
+
+
 class AbortController:
     """What ends a request from outside."""
 
@@ -200,6 +214,8 @@ def to_python(value: Any) -> Any:
         return {name: to_python(each) for name, each in vars(value).items() if each is not None}
     if isinstance(value, JsArray):
         return [to_python(each) for each in value]
+    if isinstance(value, Blob):
+        return (value.type, value.content)
     assert value is null or isinstance(value, str | int | float), f"{type(value).__name__} in JSON"
     return None if value is null else value
 
@@ -215,6 +231,7 @@ def _to_javascript(value: Any) -> Any:
 def make_modules() -> dict[str, ModuleType]:
     """Return the modules that Pyodide has, by name."""
     modules = {name: ModuleType(name) for name in ("js", "pyodide", "pyodide.ffi")}
-    vars(modules["js"]).update(AbortController=AbortController, JSON=JSON, Object=Object, Response=Response)
+    own = (AbortController, Blob, JSON, Object, Response)
+    vars(modules["js"]).update({each.__name__: each for each in own})
     vars(modules["pyodide.ffi"]).update(JsException=JsException, to_js=to_js)
     return modules

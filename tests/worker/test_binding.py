@@ -199,7 +199,8 @@ def test_batches_documents_and_items_need_no_thread(open_worker: Open, monkeypat
     ):
         [item] = run(wait(call()))
         assert item.output.shape == [1, 2]
-    assert len(binding.requests) == 4
+    queues = ["queueRequest" in request.json["options"] for request in binding.requests]
+    assert queues == [True, False, True, False], "to ask after a batch is none, as in a Worker"
 
     def answer(request: httpx.Request) -> httpx.Response:
         is_item = request.url.path.endswith("/items")
@@ -269,10 +270,15 @@ def test_what_the_binding_cannot_carry_is_said_before_it_is_called(open_worker: 
     ai, binding = open_worker({})
     rows: list[tuple[Any, type[Exception], str]] = [
         (lambda: ai.arun(GLM, HELLO, gateway={"id": "g", "token": "secret-4711"}), ConfigurationError, "token"),
+        (
+            lambda: ai.arun(GLM, HELLO, gateway={"id": "g", "no_wholesale": True}),
+            ConfigurationError,
+            "noWholesale: .* has no such option: leave it out, or try the header 'cf-aig-no-wholesale'",
+        ),
         (lambda: ai.arun(NOVA, {"audio": WAV}, gateway="g"), InputError, "leave out `gateway`"),
         (lambda: ai.arun(NOVA, {"audio": {"body": ReadableStream([])}}), InputError, "must have a 'contentType'"),
         (lambda: ai.arun(NOVA, {"audio": STREAM, "image": STREAM}), InputError, "can have one stream at most"),
-        (lambda: ai.amodel_schema(GLM), ConfigurationError, "has no member for GET ai/models/schema"),
+        (lambda: ai.amodel_schema(GLM), ConfigurationError, "has nothing for GET ai/models/schema"),
     ]
     for call, kind, words in rows:
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,7 @@ def test_a_member_is_called_as_the_binding_has_it_and_its_value_is_the_result() 
             None,
             [["gateway", "mine"], ["patchLog", "log 1", {"feedback": -1, "score": None}]],
         ),
+        ({"path": "/autorag/rags"}, [{"id": "docs"}], [["autorag"], ["list"]]),
         (
             {"method": "POST", "path": "/autorag/rags/docs/search", "json": QUERY},
             {"data": []},
@@ -90,11 +92,64 @@ def test_a_universal_call_goes_to_the_gateway_with_its_options_as_headers(open_w
     open_worker({})
     binding = Members(reply({"response": "Hi"}, cf_aig_step="1"))
     path, headers = "https://workers-binding.ai/v1/binding/mine", {"cf-aig-skip-cache": "true", "x-custom": "stuff"}
-    body = call(binding, method="POST", path=path, json=STEPS, headers=headers, read=read_body)
+    token = "cf-aig-authorization"
+    body = call(binding, method="POST", path=path, json=STEPS, headers=headers, read=read_body, token_header=token)
     assert body == {"response": "Hi"}
     gateway, (name, steps, options) = binding.called
     assert (gateway, name, steps) == (["gateway", "mine"], "run", STEPS)
     assert options == {"extraHeaders": headers, "signal": {"aborted": False}}, "no token, and nothing of a network"
+
+
+def test_steps_have_headers_which_the_binding_needs_and_no_token_of_a_client_without_one(open_worker: Open) -> None:
+    open_worker({})
+    step: dict[str, Any] = {"provider": "workers-ai", "endpoint": "@cf/a/b", "query": {}}
+    binding = Members(reply({"response": "Hi"}))
+    gateway = Ai.from_binding(binding).gateway("mine")
+    for headers in ({}, {"headers": None}, {"headers": {}}):
+        assert asyncio.run(gateway.arun({**step, **headers})).json() == {"response": "Hi"}
+        assert binding.called.pop()[1] == [{**step, "headers": {}}]
+        binding.value = reply({"response": "Hi"})
+    binding.called.clear()
+    with pytest.raises(ConfigurationError, match=r"no API token to put into a step\."):
+        asyncio.run(gateway.arun(step, authorize=True))
+    with pytest.raises(ConfigurationError, match="token: the binding of a Worker takes none") as caught:
+        asyncio.run(gateway.arun(step, token="secret-4711"))
+    assert "4711" not in str(caught.value)
+    assert [name for name, *_ in binding.called] == ["gateway", "gateway"]
+
+
+def test_a_stream_of_autorag_is_read_as_it_comes(open_worker: Open) -> None:
+    open_worker({})
+    events = [b'data: {"response":"Hel"}\n\n', b'data: {"response":"lo"}\n\ndata: [DONE]\n\n']
+    binding = Members(reply(events, content_type="text/event-stream"))
+
+    async def main() -> list[str]:
+        async with Ai.from_binding(binding).autorag("docs").aai_search({**QUERY, "stream": True}) as stream:
+            return [token.text async for token in stream]
+
+    assert asyncio.run(main()) == ["Hel", "lo"]
+    assert binding.called == [["autorag", "docs"], ["aiSearch", {**QUERY, "stream": True}]]
+
+
+def test_documents_are_blobs_and_their_options_those_of_the_binding(open_worker: Open, tmp_path: Path) -> None:
+    open_worker({})
+    path = tmp_path / "b.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    results = [{"name": name, "format": "markdown", "data": name} for name in ("a.html", "b.png")]
+    binding = Members(results)
+    ai = Ai.from_binding(binding)
+    options: dict[str, Any] = {"conversion_options": {"pdf": {"metadata": False}}, "extra_headers": {"X-Team": "a"}}
+    found = asyncio.run(ai.ato_markdown([("a.html", b"<p>"), path], **options))
+    assert [result.data for result in found] == ["a.html", "b.png"]
+    page, picture = ("text/html", b"<p>"), ("image/png", path.read_bytes())
+    documents = [{"name": "a.html", "blob": page}, {"name": "b.png", "blob": picture}]
+    given = {"conversionOptions": {"pdf": {"metadata": False}}, "extraHeaders": {"x-team": "a"}}
+    assert binding.called == [["toMarkdown"], ["transform", documents, given]]
+    binding = Members(results[:1])
+    assert asyncio.run(Ai.from_binding(binding).ato_markdown(("a.html", b"<p>"))).data == "a.html"
+    refusing = Members(JsException("AiInternalError", "too many"))
+    with pytest.raises(AiInternalError, match="too many"):
+        asyncio.run(Ai.from_binding(refusing, max_retries=0).ato_markdown(("a.html", b"<p>")))
 
 
 def test_what_a_member_throws_has_the_status_that_it_stands_for(open_worker: Open) -> None:
@@ -119,12 +174,12 @@ def test_what_has_no_member_is_said(open_worker: Open) -> None:
         {"path": "/ai/models/schema", "query": {"model": "@cf/a/b"}},
         {"path": "/ai-gateway/gateways/mine/logs"},
         {"method": "DELETE", "path": "/ai-gateway/gateways/mine/logs/1"},
-        {"method": "POST", "path": "/ai/tomarkdown", "body": b"form"},
-        {"method": "POST", "path": "/autorag/rags/docs/ai-search", "json": QUERY, "wants_stream": True},
+        {"path": "/ai-search/namespaces/default/instances"},
+        {"path": "/ai/finetunes"},
     ]
     for operation in rows:
         binding = Members({})
-        words = f"has no member for {operation.get('method', 'GET')} {operation['path'][1:]}: make an `Ai` with"
+        words = f"has nothing for {operation.get('method', 'GET')} {operation['path'][1:]}: make an `Ai` with"
         with row(operation), pytest.raises(ConfigurationError, match=words):
             call(binding, **operation)
         assert binding.called == []
