@@ -126,6 +126,17 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
 
 
 @respx.mock
+def test_bytes_that_are_no_characters_cost_no_answer(remote: Ai, invoke: Invoke) -> None:
+    route = respx.get(SEARCH)
+    for name in (rb"a \ud83d b", b"a \xff b", rb"a \ude00\ud83d b"):
+        route.respond(content=b'{"result":[{"name":"%b"},{"name":"\\ud83d\\ude00"},{"name":"c","task":NaN}]}' % name)
+        with row(name):
+            first, second, third = invoke(remote, "models")
+            assert first.name.replace("\ufffd\ufffd", "\ufffd") == "a \ufffd b"
+            assert (second.name, third.name) == ("😀", "c")
+
+
+@respx.mock
 def test_what_is_no_answer_shows_no_token(remote: Ai, invoke: Invoke) -> None:
     respx.get(SEARCH).respond(text=f"hello {TOKEN}", headers={"x-echo": TOKEN})
     with pytest.raises(APIResponseValidationError) as caught:
