@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from anyio import to_thread
-
 from cfai import models
 from cfai._credentials import describe
 from cfai._display import Progress
@@ -28,6 +26,7 @@ from cfai._resources.api import (
 )
 from cfai._resources.pages import AsyncPages, Page, Pages
 from cfai._response import ApiResponse
+from cfai._threads import run_in_thread
 from cfai.types import Finetune
 
 FinetuneList: TypeAlias = list[Finetune]
@@ -112,7 +111,7 @@ class Finetunes:
         self, finetune: str | Finetune, path: str | os.PathLike[str], *, progress: bool | None = None
     ) -> None:
         """Upload one of the two files of a fine-tune, awaited."""
-        operation, bar = await to_thread.run_sync(_upload, finetune, path, progress)  # it looks at the disk
+        operation, bar = await run_in_thread(_upload, finetune, path, progress)  # it looks at the disk
         with bar:
             await self._api.acall(operation)
 
@@ -156,7 +155,7 @@ class Finetunes:
     ) -> Finetune:
         """Make a fine-tune of a model, and upload both its files from a folder, awaited."""
         create = _create(model, name, description, public)
-        paths = await to_thread.run_sync(_check_folder, folder, model)
+        paths = await run_in_thread(_check_folder, folder, model)
         finetune = await self._api.acall(create)
         for path in paths:
             try:
