@@ -295,7 +295,7 @@ def test_a_fine_tune_is_run_by_its_record_on_its_model_alone(local: Emulator, in
         with pytest.raises(InputError, match=r"`requests\[1\]\.lora` must be"):
             invoke(ai, "run", GEMMA, {"requests": [{"prompt": "a"}, {"prompt": "b", "lora": made}]}, queue_request=True)
         for lora in (Finetune(), {}, {"id": None, "name": ""}):
-            with row(lora), pytest.raises(InputError, match="`lora` must be .*, got a record without an id or a name"):
+            with row(lora), pytest.raises(InputError, match=r"`lora` must be .*, got a record without an id or a name"):
                 invoke(ai, "run", MISTRAL, {"prompt": "Hi", "lora": lora})
         assert len(local.requests) == before
         # A service may say no more of a record than its name.
