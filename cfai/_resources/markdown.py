@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ FORMATS = {
 
 _SUFFIXES = {media_type: suffix for suffix, media_type in reversed(FORMATS.items())}
 _WEB = ("http://", "https://")
+_LONGEST_PATH = 4096
 _NAMED = "(name, bytes)"
 DOCUMENT = f"a path, bytes, an open file or {_NAMED}"
 
@@ -167,6 +169,9 @@ def _split(document: Any, place: str) -> tuple[str, Any, str]:
         if document.startswith(_WEB):
             must = f"{place} must be a file or bytes: over REST the service fetches no address"
             raise InputError(f"{must}. Download it, and pass {_NAMED}, got {describe(document)}")
+        if len(document) > _LONGEST_PATH or ("\n" in document and not os.path.exists(document)):
+            must = f"{place} must be the path of a file if it is a string, got a text"
+            raise InputError(f"{must} of {len(document):,} characters: pass it as ('a.html', text.encode())")
         document = Path(document)
     if isinstance(document, os.PathLike):
         path = Path(os.fsdecode(cast("os.PathLike[Any]", document)))
@@ -212,9 +217,10 @@ def identify_document(document: Any) -> Any:
 def _identify_content(content: Any) -> Any:
     if isinstance(content, os.PathLike):
         path = Path(os.fsdecode(cast("os.PathLike[Any]", content)))
-        if path.is_file():
-            facts = path.stat()
-            return [str(path), facts.st_size, facts.st_mtime_ns]
+        with suppress(OSError):  # its row will say why it cannot be read
+            if path.is_file():
+                facts = path.stat()
+                return [str(path), facts.st_size, facts.st_mtime_ns]
     return cast("Any", content)
 
 

@@ -271,6 +271,8 @@ def test_what_is_no_document_is_refused_with_its_place(remote: Ai, invoke: Invok
         ("https://example.com/a.pdf", "files must be a file or bytes: over REST the service fetches no address"),
         ([PDF, "http://example.com/a.pdf"], r"files\[1\] must be a file or bytes"),
         ("nowhere.pdf", "files: No such file or directory: nowhere.pdf"),
+        ("<h1>Prices</h1>\n<p>1", r"got a text of 20 characters: pass it as .'a.html', text.encode\(\)"),
+        ("1,2;" * 2000, "must be the path of a file if it is a string, got a text of 8,000 characters"),
         (tmp_path, "files must be a file, got a directory"),
         (b"PK\3\4 words", "files must have a name, which tells its format"),
         (b"", "files is empty"),
