@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from cfai._json import is_mapping
 from cfai._request import ApiRequest, quote_model
 from cfai._resources.api import AccountApi, Operation, read_as, read_body, validate_list
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
@@ -38,7 +39,11 @@ def _build_page(filters: Mapping[str, Any], number: int) -> Operation[Page[Model
 
     def read(response: ApiResponse, request: ApiRequest) -> Page[ModelInfo]:
         body = read_body(response, request)
-        items = validate_list(ModelInfo, unwrap(body), response, request)
+        rows = unwrap(body)
+        if is_mapping(rows) and "data" in rows:
+            # UNCERTAIN: what `format=openrouter` answers. OpenRouter's own lists are an object with their rows in it.
+            rows = rows["data"]
+        items = validate_list(ModelInfo, rows, response, request)
         is_alone = filters.get("page") is not None
         return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 

@@ -20,6 +20,7 @@ ASKED: dict[str, tuple[str, ...]] = {
     "the form of this list, which no reference has": ("AutoRAG",),
     "`tasks/search`": ("tasks",),
     "`authors/search`": ("authors",),
+    "what `format=openrouter` answers": ("OpenRouter list",),
     "may tell it only if asked to": ("stream, v1",),
     "which one of several prompts is read": ("two prompts",),
     "Documented is the text, which counts": ("JSON cut",),

@@ -176,6 +176,7 @@ def test_a_result_stays_usable_whatever_its_fields_are(remote: Ai, invoke: Invok
         ({"tokens": None, "data": None, "mimeType": None, "id": None}, ("", None, True, "")),
         ({"format": "error", "error": "broken"}, ("", None, False, "error")),
         ({"format": "error"}, ("", None, False, "error")),
+        ({"format": "markdown", "data": "x", "error": ""}, ("x", None, True, "markdown")),
     ]
     for fields, expected in rows:
         for shape in ([{"name": "a.pdf", **fields}], {"name": "a.pdf", **fields}):
