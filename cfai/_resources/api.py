@@ -18,7 +18,13 @@ from pydantic_core import from_json
 
 from cfai._config import NOT_GIVEN, ClientConfig
 from cfai._credentials import describe
-from cfai._errors import APIResponseValidationError, ConfigurationError, InferenceUpstreamError, InputError
+from cfai._errors import (
+    AiInternalError,
+    APIResponseValidationError,
+    ConfigurationError,
+    InferenceUpstreamError,
+    InputError,
+)
 from cfai._json import as_sequence, find_unsendable, is_mapping, join_surrogates, loads, to_builtins
 from cfai._log import log_operation
 from cfai._request import ApiRequest
@@ -334,6 +340,11 @@ def rename(
         body=error.body,
         headers=error.headers,
     )
+
+
+def rename_as_internal(error: InferenceUpstreamError) -> InferenceUpstreamError:
+    """Return an error as the binding has it for lists of models and documents: `AiInternalError`, whatever it is."""
+    return rename(error, {None: AiInternalError})
 
 
 def _has_reason(body: Any) -> bool:

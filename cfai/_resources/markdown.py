@@ -22,7 +22,7 @@ from cfai._resources.api import (
     make_unreadable_error,
     read_list_of,
     read_result,
-    rename,
+    rename_as_internal,
     validate_list,
 )
 from cfai._response import ApiResponse
@@ -243,7 +243,7 @@ async def aconvert(api: AccountApi, files: Any, conversion: Conversion) -> Any:
 
 def list_formats() -> Operation[list[MarkdownFormat]]:
     """Return the operation that asks for the formats that can be converted."""
-    return Operation(path="/ai/tomarkdown/supported", read=read_list_of(MarkdownFormat), map_error=_map_error)
+    return Operation(path="/ai/tomarkdown/supported", read=read_list_of(MarkdownFormat), map_error=rename_as_internal)
 
 
 def _list_documents(files: Any) -> tuple[list[Any], bool]:
@@ -271,12 +271,8 @@ def _prepare(files: list[Any], is_one: bool, conversion: Conversion) -> Operatio
         body=form.content,
         headers={**conversion.headers.value, **headers},
         read=partial(_read, [document.filename for document in documents], is_one),
-        map_error=_map_error,
+        map_error=rename_as_internal,
     )
-
-
-def _map_error(error: Any) -> Exception:
-    return rename(error, {None: AiInternalError})
 
 
 def _read(names: list[str], is_one: bool, response: ApiResponse, request: ApiRequest) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cfai._json import is_mapping
 from cfai._request import ApiRequest, quote_model
-from cfai._resources.api import AccountApi, Operation, read_as, read_body, validate_list
+from cfai._resources.api import AccountApi, Operation, read_as, read_body, rename_as_internal, validate_list
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
 from cfai._response import ApiResponse, unwrap
 from cfai.types import ModelFilters, ModelInfo, ModelSchema
@@ -47,4 +47,5 @@ def _build_page(filters: Mapping[str, Any], number: int) -> Operation[Page[Model
         is_alone = filters.get("page") is not None
         return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 
-    return Operation(path="/ai/models/search", query={**filters, "page": number, "per_page": per_page}, read=read)
+    query = {**filters, "page": number, "per_page": per_page}
+    return Operation(path="/ai/models/search", query=query, read=read, map_error=rename_as_internal)

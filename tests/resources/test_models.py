@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import respx
 
-from cfai import Ai, ConfigurationError, NotFoundError
+from cfai import Ai, AiInternalError, BadRequestError, ConfigurationError, NotFoundError
 from tests.conftest import ACCOUNT, TOKEN, row
 from tests.resources.conftest import Invoke
 
@@ -48,6 +48,21 @@ def test_a_schema_has_inputs_and_output(ai: Ai, invoke: Invoke) -> None:
     assert schema.input["type"] == "object"
     assert schema.output
     assert schema.meta.request_id
+
+
+@respx.mock
+def test_errors_of_the_list_have_the_name_of_the_binding(invoke: Invoke) -> None:
+    remote = Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
+    refusal = {"success": False, "errors": [{"code": 7003, "message": "Bad task"}]}
+    rows: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"status_code": 400, "json": refusal}, BadRequestError, "Bad task"),
+        ({"status_code": 502, "html": "<p>Bad</p>"}, AiInternalError, "502"),
+    ]
+    for response, kind, said in rows:
+        respx.get(url__startswith="https://api.cloudflare.com/").respond(**response)
+        with row(response), pytest.raises(kind, match=said) as caught:
+            invoke(remote, "models")
+        assert getattr(caught.value, "name", "") == "AiInternalError"
 
 
 def test_bad_names_are_refused_with_what_to_do(ai: Ai, invoke: Invoke) -> None:
