@@ -31,8 +31,8 @@ from cfai.types import Finetune
 
 FinetuneList: TypeAlias = list[Finetune]
 
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-ASSETS = (_CONFIG, _WEIGHTS)
+CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ASSETS = (CONFIG, _WEIGHTS)
 """The files of an adapter. The service takes no other names."""
 MODEL_TYPES = ("mistral", "gemma", "llama")
 MAX_RANK = 32
@@ -264,7 +264,7 @@ def _check_folder(folder: str | os.PathLike[str], model: str) -> list[Path]:
     """Return the two files of a folder, checked for the model. Raises `InputError`."""
     paths = [_to_path(folder) / name for name in ASSETS]
     if lacking := [path.name for path in paths if not path.is_file()]:
-        must = f"the folder of a fine-tune must have {_CONFIG} and {_WEIGHTS}"
+        must = f"the folder of a fine-tune must have {CONFIG} and {_WEIGHTS}"
         raise InputError(f"{must}, and {os.fspath(folder)} lacks {' and '.join(lacking)}")
     checked = [_check_asset(path) for path in paths]
     model_type, families = (
@@ -281,18 +281,18 @@ def _check_asset(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file that the service takes for a fine-tune. Raises `InputError`."""
     path = _to_path(path)
     if path.name not in ASSETS:
-        raise InputError(f"the file of a fine-tune must be named {_CONFIG} or {_WEIGHTS}, got {path.name!r}: rename it")
+        raise InputError(f"the file of a fine-tune must be named {CONFIG} or {_WEIGHTS}, got {path.name!r}: rename it")
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(size if path.name == _CONFIG and size <= _MEGABYTE else _SAFETENSORS_HEAD)
+            head = file.read(size if path.name == CONFIG and size <= _MEGABYTE else _SAFETENSORS_HEAD)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if not size or size > MAX_ASSET_BYTES:
         raise InputError(f"{path} must have 1 to {MAX_ASSET_BYTES:,} bytes, got {size:,}")
-    if path.name == _CONFIG and size > _MEGABYTE:
+    if path.name == CONFIG and size > _MEGABYTE:
         raise InputError(f"{path} must have {_MEGABYTE:,} bytes at most, got {size:,}: leave only PEFT's own fields")
-    if path.name == _CONFIG:
+    if path.name == CONFIG:
         _check_config(path, head)
     elif head[8:] != b"{":  # behind the eight bytes that say how long the JSON is which begins there
         raise InputError(f"{path} must be a safetensors file: fetch it by `git lfs pull` if it is a pointer to one")
