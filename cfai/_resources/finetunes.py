@@ -34,7 +34,8 @@ FinetuneList: TypeAlias = list[Finetune]
 CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 ASSETS = (CONFIG, _WEIGHTS)
 """The files of an adapter. The service takes no other names."""
-MODEL_TYPES = ("mistral", "gemma", "llama")
+# UNCERTAIN: whether an adapter of Qwen is taken. The page on LoRA names the others, the list two models of it as well.
+MODEL_TYPES = ("mistral", "gemma", "llama", "qwen2")
 MAX_RANK = 32
 # UNCERTAIN: how large an adapter may be. The changelog of April 2025 says 300 MB, the page on LoRA 500.
 MAX_ASSET_BYTES = 500_000_000

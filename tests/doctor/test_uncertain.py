@@ -51,6 +51,7 @@ NOT_ASKED: dict[str, str] = {
     "the schema of FLUX.1 has no `seed`": "whether FLUX.1 takes a `seed`",
     "whether the REST form takes one": "whether documents can be converted through a gateway",
     "how large an adapter may be": "how large a fine-tune may be",
+    "whether an adapter of Qwen is taken": "how large a fine-tune may be, whether one of Qwen is taken",
     "how a fine-tune of another model is refused": "how one of another model is refused",
     "whether Aura knows `Close`": "how sessions of speech name some of their messages",
     "the names `SpeechStarted`": "how sessions of speech name some of their messages",

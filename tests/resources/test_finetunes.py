@@ -20,6 +20,7 @@ from cfai import (
     InternalServerError,
     NotFoundError,
     Retry,
+    models,
 )
 from cfai.local import Emulator
 from cfai.types import Finetune
@@ -127,8 +128,9 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
         (config, b"[]", "must be the configuration that PEFT wrote"),
         (config, b"", "must have 1 to 500,000,000 bytes, got 0"),
         (config, json.dumps(good | {"x": "a" * 1_000_000}).encode(), "must have 1,000,000 bytes at most, got 1,000,0"),
-        (config, json.dumps({"r": 8}).encode(), 'a "model_type" of mistral, gemma, llama, got None: add the one'),
-        (config, json.dumps(good | {"model_type": "qwen2"}).encode(), "got 'qwen2'"),
+        (config, json.dumps({"r": 8}).encode(), 'a "model_type" of mistral, gemma, llama, qwen2, got None: add the'),
+        (config, json.dumps(good | {"model_type": "phi"}).encode(), "got 'phi'"),
+        (config, json.dumps(good | {"model_type": "qwen2"}).encode(), "of the family of @cf/mistral/.*got 'qwen2'"),
         (config, json.dumps(good | {"model_type": "gemma"}).encode(), "of the family of @cf/mistral/.*got 'gemma'"),
         (config, json.dumps(good | {"r": 64}).encode(), 'a rank "r" of 1 to 32, got 64'),
         (config, json.dumps({"model_type": "mistral"}).encode(), 'a rank "r" of 1 to 32, got None'),
@@ -269,6 +271,16 @@ def test_a_fine_tune_is_made_listed_and_run(ai: Ai, invoke: Invoke, folder: Path
         invoke(ai.finetunes, "create", model=MISTRAL, name="tickets")
     with pytest.raises(NotFoundError, match="Finetune other not found"):
         invoke(ai.finetunes, "upload_asset", "other", folder / "adapter_config.json")
+
+
+def test_each_model_that_takes_a_lora_takes_one_of_its_family(ai: Ai, invoke: Invoke, folder: Path) -> None:
+    for model in models.list(capability="lora", live=True):
+        families = [each for each in ("mistral", "gemma", "llama", "qwen") if each in model.name]
+        kind = {"qwen": "qwen2"}.get(families[0], families[0])
+        (folder / "adapter_config.json").write_text(json.dumps({"model_type": kind, "r": 8}), "utf-8")
+        with row(model.name):
+            made = invoke(ai.finetunes, "upload", folder, model=model.name, name=model.name.replace("/", "-"))
+            assert made.model == model.name
 
 
 def test_a_fine_tune_that_cannot_run_is_refused_by_the_emulator(ai: Ai, invoke: Invoke) -> None:
