@@ -248,7 +248,7 @@ def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
     }
     if problem := find_unsendable(in_json, "inputs"):
         raise InputError(problem)
-    return in_json
+    return _name_finetunes(model, in_json)
 
 
 def _explain_json(model: str, options: RunOptions) -> str:

@@ -310,6 +310,9 @@ def test_a_fine_tune_is_run_by_its_record_on_its_model_alone(local: Emulator, in
         for lora in (Finetune(), {}, {"id": None, "name": ""}):
             with row(lora), pytest.raises(InputError, match=r"`lora` must be .*, got a record without an id or a name"):
                 invoke(ai, "run", MISTRAL, {"prompt": "Hi", "lora": lora})
+        with pytest.raises(InputError, match=said):
+            ai.check(GEMMA, {"prompt": "Hi", "lora": made})
+        assert ai.check(MISTRAL, {"prompt": "Hi", "lora": made}).verdict == "fits"
         assert len(local.requests) == before
         # A service may say no more of a record than its name.
         for lora in (Finetune(name="tickets"), {"name": "tickets", "model": None}):
