@@ -343,8 +343,11 @@ def rename(
 
 
 def rename_as_internal(error: InferenceUpstreamError) -> InferenceUpstreamError:
-    """Return an error as the binding has it for lists of models and documents: `AiInternalError`, whatever it is."""
-    return rename(error, {None: AiInternalError})
+    """Return an error as the binding has it for lists of models and documents: by name always, by class for 5xx."""
+    if (error.status_code or 0) >= 500:
+        return rename(error, {None: AiInternalError})
+    error.name = AiInternalError.__name__
+    return error
 
 
 def _has_reason(body: Any) -> bool:

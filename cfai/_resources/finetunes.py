@@ -195,7 +195,7 @@ def _page_public(order_by: str | None, first: int, limit: int | None) -> tuple[A
 def _read_list(response: ApiResponse, request: ApiRequest) -> FinetuneList:
     """Read a list, which the service's own pages show as a list in a list, and its clients as a single record."""
     value = read_result(response, request)
-    if value is None:
+    if not value:  # nothing, or an object without a field
         return []
     rows: list[Any] = []
     for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
@@ -268,10 +268,8 @@ def _check_folder(folder: str | os.PathLike[str], model: str) -> list[Path]:
         must = f"the folder of a fine-tune must have {CONFIG} and {_WEIGHTS}"
         raise InputError(f"{must}, and {os.fspath(folder)} lacks {' and '.join(lacking)}")
     checked = [_check_asset(path) for path in paths]
-    model_type, families = (
-        json.loads(paths[0].read_bytes())["model_type"],
-        [each for each in MODEL_TYPES if each in model],
-    )
+    model_type = json.loads(paths[0].read_bytes())["model_type"]
+    families = [each for each in MODEL_TYPES if each in model]
     if families and model_type not in families:
         must = f'{paths[0]} must have the "model_type" of the family of {model}, {" or ".join(families)}'
         raise InputError(f"{must}, got {model_type!r}: an adapter runs on the model that it was trained for alone")

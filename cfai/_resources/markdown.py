@@ -57,6 +57,8 @@ FORMATS = {
 _SUFFIXES = {media_type: suffix for suffix, media_type in reversed(FORMATS.items())}
 _WEB = ("http://", "https://")
 _LONGEST_PATH = 4096
+_ANSWERED = frozenset({"data", "error", "format"})
+"""What a result has one of: an object without these is of something else, such as a proxy."""
 _NAMED = "(name, bytes)"
 DOCUMENT = f"a path, bytes, an open file or {_NAMED}"
 
@@ -289,6 +291,8 @@ def _read(names: list[str], is_one: bool, response: ApiResponse, request: ApiReq
             status_code=meta.status_code,
             request_id=meta.request_id,
         )
+    if any(_ANSWERED.isdisjoint(result) for result in results):
+        raise make_unreadable_error("a result has neither a text nor an error", response, request)
     ordered = _order(names, results)
     if ordered is None:
         problem = f"{len(results)} results for {len(names)} documents, with other names"

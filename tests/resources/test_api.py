@@ -15,6 +15,7 @@ from cfai import (
     Ai,
     AiInternalError,
     APIResponseValidationError,
+    BadRequestError,
     ConfigurationError,
     InputError,
     NotFoundError,
@@ -146,9 +147,8 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
         with row(response), pytest.raises(APIResponseValidationError, match=said):
             invoke(remote, "models")
     respx.get(SEARCH).respond(json={"success": False, "errors": [{"code": 7000, "message": f"No route, {TOKEN}"}]})
-    with pytest.raises(AiInternalError, match="No route") as caught:
+    with pytest.raises(BadRequestError, match=r"7000 .*No route") as caught:
         invoke(remote, "models")
-    assert caught.value.code == 7000
     assert TOKEN not in str(caught.value) + str(caught.value.body)
 
 

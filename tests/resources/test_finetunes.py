@@ -60,6 +60,7 @@ def test_lists_are_read_in_each_shape_that_is_seen(remote: Ai, invoke: Invoke) -
         ([[]], []),
         ([], []),
         (None, []),
+        ({}, []),
         (RECORD, ["tickets"]),
         ([{"id": 7}], [""]),
     ]

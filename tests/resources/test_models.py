@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import respx
 
-from cfai import Ai, AiInternalError, BadRequestError, ConfigurationError, NotFoundError
+from cfai import Ai, AiInternalError, AuthenticationError, BadRequestError, ConfigurationError, NotFoundError
 from tests.conftest import ACCOUNT, TOKEN, row
 from tests.resources.conftest import Invoke
 
@@ -56,6 +56,7 @@ def test_errors_of_the_list_have_the_name_of_the_binding(invoke: Invoke) -> None
     refusal = {"success": False, "errors": [{"code": 7003, "message": "Bad task"}]}
     rows: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"status_code": 400, "json": refusal}, BadRequestError, "Bad task"),
+        ({"json": refusal | {"errors": [{"code": 10000, "message": "No"}]}}, AuthenticationError, "check the token"),
         ({"status_code": 502, "html": "<p>Bad</p>"}, AiInternalError, "502"),
     ]
     for response, kind, said in rows:
