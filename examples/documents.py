@@ -11,7 +11,7 @@ def main() -> None:
     with Ai() as ai, ai.to_markdown_many(paths, journal="documents.jsonl", concurrency=4) as job:
         for row in job:
             if row.ok:
-                target = row.inputs.with_suffix(".md")
+                target = row.inputs.with_name(f"{row.inputs.name}.md")
                 target.write_text(str(row.output), "utf-8")
                 print(f"{row.inputs} -> {target}")
             else:

@@ -215,12 +215,14 @@ def test_documents_become_files_of_markdown_and_a_second_start_sends_those_that_
     monkeypatch.chdir(tmp_path)
     Path("a.csv").write_text("tea,2\n", "utf-8")
     Path("b.exe").write_text("MZ", "utf-8")
-    first, complaints = run("documents.py", "a.csv", "b.exe")
-    assert first == "a.csv -> a.md\n"
-    assert Path("a.md").read_text("utf-8").startswith("# a.csv\n")
+    Path("a.html").write_text("<p>tea", "utf-8")  # beside one of the same name but for its suffix
+    first, complaints = run("documents.py", "a.csv", "a.html", "b.exe")
+    assert first == "a.csv -> a.csv.md\na.html -> a.html.md\n"
+    for name in ("a.csv", "a.html"):
+        assert Path(f"{name}.md").read_text("utf-8").startswith(f"# {name}\n")
     assert complaints.startswith("b.exe: b.exe was not converted: Unsupported file type")
-    assert run("documents.py", "a.csv", "b.exe")[0] == first
-    assert len(local.requests) == 3
+    assert run("documents.py", "a.csv", "a.html", "b.exe")[0] == first
+    assert len(local.requests) == 4
 
 
 def test_a_fine_tune_is_uploaded_once_and_run(local: Emulator, run: Run, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import operator
 import os
 import stat
 import sys
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import unquote_to_bytes
+from weakref import WeakKeyDictionary
 
 from cfai._credentials import describe
 from cfai._errors import InputError
@@ -83,12 +85,54 @@ class Medium:
         return f"data:{self.media_type};base64,{self.to_base64()}"
 
 
+_locks: WeakKeyDictionary[Any, threading.Lock] = WeakKeyDictionary()
+"""A lock for each open file: several calls may send the same one, each in a thread."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_locks.clear)  # another thread may have held one
+
+
+def _lock(file: Any) -> threading.Lock:
+    try:
+        return _locks.setdefault(file, threading.Lock())
+    except TypeError:  # no key of such a dictionary: it may be sent by one call at a time
+        return threading.Lock()
+
+
+class _Reader:
+    """Reads an open file from a place of its own, and leaves it after each piece as it was."""
+
+    def __init__(self, file: Any, start: int) -> None:
+        self._file = file
+        self._start = self._at = start
+
+    def read(self, size: int) -> Any:
+        with _lock(self._file):
+            self._file.seek(self._at)
+            try:
+                piece = self._file.read(size)
+            finally:
+                self._file.seek(self._start)
+        self._at += len(piece)
+        return piece
+
+    def seek(self, offset: int, whence: int) -> int:
+        with _lock(self._file):
+            try:
+                return self._file.seek(offset, whence)
+            finally:
+                self._file.seek(self._start)
+
+
 class StreamedFile:
     """A file that is read piece by piece, from the same place each time that it is iterated."""
 
     def __init__(self, file: Path | Any, place: str) -> None:
         self._file = file
-        self._start = 0 if isinstance(file, Path) else file.tell()
+        self._start = 0
+        if not isinstance(file, Path):
+            with _lock(file):
+                self._start = file.tell()
         self._place = place
         self._size: int | None = None  # once it is asked for
 
@@ -110,17 +154,13 @@ class StreamedFile:
 
     @contextmanager
     def open(self) -> Generator[Any]:
-        """Open the file, or go to where an open one stood; leave it as it was."""
+        """Open the file, or read on from where an open one stood; leave it as it was."""
         with _name_problems(self._place):
             if isinstance(self._file, Path):
                 with self._file.open("rb") as file:
                     yield file
             else:
-                self._file.seek(self._start)
-                try:
-                    yield self._file
-                finally:
-                    self._file.seek(self._start)
+                yield _Reader(self._file, self._start)
 
     def read_head(self) -> tuple[bytes, int]:
         """Return the first bytes, and how many there are in all."""

@@ -213,13 +213,15 @@ def inputs_to_builtins(inputs: Any) -> dict[str, Any]:
 
 
 def _name_finetunes(model: str, inputs: dict[str, Any], place: str = "") -> dict[str, Any]:
-    """Return the inputs with the id of a fine-tune for its record. Raises `InputError` for one of another model."""
+    """Return the inputs with the id of a fine-tune for its record. Raises `InputError` for one that cannot run."""
     lora, requests = inputs.get("lora"), inputs.get("requests")
     if is_mapping(lora):
-        if lora.get("model", model) != model:
-            must = f"`{place}lora` must be a fine-tune of {model}, which alone runs those of it"
+        must = f"`{place}lora` must be a fine-tune of {model}, which alone runs those of it"
+        if (lora.get("model") or model) != model:
             raise InputError(f"{must}, got one of {lora['model']}: run that model")
-        inputs = {**inputs, "lora": lora.get("id") or lora.get("name")}
+        if not (key := lora.get("id") or lora.get("name")):
+            raise InputError(f"{must}, got a record without an id or a name: pass its name")
+        inputs = {**inputs, "lora": key}
     if isinstance(requests, list):
         named = [
             _name_finetunes(model, each, f"requests[{index}].") if each.__class__ is dict else each
@@ -248,7 +250,7 @@ def encode_inputs(model: str, inputs: Any) -> dict[str, Any]:
     }
     if problem := find_unsendable(in_json, "inputs"):
         raise InputError(problem)
-    return in_json
+    return _name_finetunes(model, in_json)
 
 
 def _explain_json(model: str, options: RunOptions) -> str:

@@ -18,8 +18,14 @@ from pydantic_core import from_json
 
 from cfai._config import NOT_GIVEN, ClientConfig
 from cfai._credentials import describe
-from cfai._errors import APIResponseValidationError, ConfigurationError, InferenceUpstreamError, InputError
-from cfai._json import as_sequence, find_unsendable, is_mapping, to_builtins
+from cfai._errors import (
+    AiInternalError,
+    APIResponseValidationError,
+    ConfigurationError,
+    InferenceUpstreamError,
+    InputError,
+)
+from cfai._json import as_sequence, find_unsendable, is_mapping, join_surrogates, loads, to_builtins
 from cfai._log import log_operation
 from cfai._request import ApiRequest, Medium
 from cfai._response import (
@@ -193,12 +199,20 @@ def read_body(response: ApiResponse, request: ApiRequest) -> Any:
     """Return the JSON of an answer with its envelope. Raises what it reports."""
     content = to_utf8(response.content or b"")
     try:
-        body = from_json(content, allow_inf_nan=False) if content.strip() else None
-    except ValueError:
+        body = _load(content) if content.strip() else None
+    except (ValueError, RecursionError):
         raise make_unreadable_error("the answer is no JSON", response, request) from None
     if body_reports_error(body):
         raise build_response_error(response, request, content, time.time())
     return body
+
+
+def _load(content: bytes) -> Any:
+    """Return the value of a JSON text, with U+FFFD for what is no character: documents do hold such bytes."""
+    try:
+        return from_json(content)
+    except ValueError:
+        return from_json(join_surrogates(json.dumps(loads(content), ensure_ascii=False)))
 
 
 def read_result(response: ApiResponse, request: ApiRequest) -> Any:
@@ -329,6 +343,14 @@ def rename(
         body=error.body,
         headers=error.headers,
     )
+
+
+def rename_as_internal(error: InferenceUpstreamError) -> InferenceUpstreamError:
+    """Return an error as the binding has it for lists of models and documents: by name always, by class for 5xx."""
+    if (error.status_code or 0) >= 500:
+        return rename(error, {None: AiInternalError})
+    error.name = AiInternalError.__name__
+    return error
 
 
 def _has_reason(body: Any) -> bool:

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from anyio import to_thread
-
 from cfai import models
 from cfai._credentials import describe
 from cfai._display import Progress
@@ -28,14 +26,16 @@ from cfai._resources.api import (
 )
 from cfai._resources.pages import AsyncPages, Page, Pages
 from cfai._response import ApiResponse
+from cfai._threads import run_in_thread
 from cfai.types import Finetune
 
 FinetuneList: TypeAlias = list[Finetune]
 
-_CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-ASSETS = (_CONFIG, _WEIGHTS)
+CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+ASSETS = (CONFIG, _WEIGHTS)
 """The files of an adapter. The service takes no other names."""
-MODEL_TYPES = ("mistral", "gemma", "llama")
+# UNCERTAIN: whether an adapter of Qwen is taken. The page on LoRA names the others, the list two models of it as well.
+MODEL_TYPES = ("mistral", "gemma", "llama", "qwen2")
 MAX_RANK = 32
 # UNCERTAIN: how large an adapter may be. The changelog of April 2025 says 300 MB, the page on LoRA 500.
 MAX_ASSET_BYTES = 500_000_000
@@ -112,7 +112,7 @@ class Finetunes:
         self, finetune: str | Finetune, path: str | os.PathLike[str], *, progress: bool | None = None
     ) -> None:
         """Upload one of the two files of a fine-tune, awaited."""
-        operation, bar = await to_thread.run_sync(_upload, finetune, path, progress)  # it looks at the disk
+        operation, bar = await run_in_thread(_upload, finetune, path, progress)  # it looks at the disk
         with bar:
             await self._api.acall(operation)
 
@@ -156,7 +156,7 @@ class Finetunes:
     ) -> Finetune:
         """Make a fine-tune of a model, and upload both its files from a folder, awaited."""
         create = _create(model, name, description, public)
-        paths = await to_thread.run_sync(_check_folder, folder, model)
+        paths = await run_in_thread(_check_folder, folder, model)
         finetune = await self._api.acall(create)
         for path in paths:
             try:
@@ -195,7 +195,7 @@ def _page_public(order_by: str | None, first: int, limit: int | None) -> tuple[A
 def _read_list(response: ApiResponse, request: ApiRequest) -> FinetuneList:
     """Read a list, which the service's own pages show as a list in a list, and its clients as a single record."""
     value = read_result(response, request)
-    if value is None:
+    if not value:  # nothing, or an object without a field
         return []
     rows: list[Any] = []
     for each in cast("list[Any]", value) if isinstance(value, list) else [value]:
@@ -265,13 +265,11 @@ def _check_folder(folder: str | os.PathLike[str], model: str) -> list[Path]:
     """Return the two files of a folder, checked for the model. Raises `InputError`."""
     paths = [_to_path(folder) / name for name in ASSETS]
     if lacking := [path.name for path in paths if not path.is_file()]:
-        must = f"the folder of a fine-tune must have {_CONFIG} and {_WEIGHTS}"
+        must = f"the folder of a fine-tune must have {CONFIG} and {_WEIGHTS}"
         raise InputError(f"{must}, and {os.fspath(folder)} lacks {' and '.join(lacking)}")
     checked = [_check_asset(path) for path in paths]
-    model_type, families = (
-        json.loads(paths[0].read_bytes())["model_type"],
-        [each for each in MODEL_TYPES if each in model],
-    )
+    model_type = json.loads(paths[0].read_bytes())["model_type"]
+    families = [each for each in MODEL_TYPES if each in model]
     if families and model_type not in families:
         must = f'{paths[0]} must have the "model_type" of the family of {model}, {" or ".join(families)}'
         raise InputError(f"{must}, got {model_type!r}: an adapter runs on the model that it was trained for alone")
@@ -282,18 +280,18 @@ def _check_asset(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file that the service takes for a fine-tune. Raises `InputError`."""
     path = _to_path(path)
     if path.name not in ASSETS:
-        raise InputError(f"the file of a fine-tune must be named {_CONFIG} or {_WEIGHTS}, got {path.name!r}: rename it")
+        raise InputError(f"the file of a fine-tune must be named {CONFIG} or {_WEIGHTS}, got {path.name!r}: rename it")
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(size if path.name == _CONFIG and size <= _MEGABYTE else _SAFETENSORS_HEAD)
+            head = file.read(size if path.name == CONFIG and size <= _MEGABYTE else _SAFETENSORS_HEAD)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if not size or size > MAX_ASSET_BYTES:
         raise InputError(f"{path} must have 1 to {MAX_ASSET_BYTES:,} bytes, got {size:,}")
-    if path.name == _CONFIG and size > _MEGABYTE:
+    if path.name == CONFIG and size > _MEGABYTE:
         raise InputError(f"{path} must have {_MEGABYTE:,} bytes at most, got {size:,}: leave only PEFT's own fields")
-    if path.name == _CONFIG:
+    if path.name == CONFIG:
         _check_config(path, head)
     elif head[8:] != b"{":  # behind the eight bytes that say how long the JSON is which begins there
         raise InputError(f"{path} must be a safetensors file: fetch it by `git lfs pull` if it is a pointer to one")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from cfai._resources.api import (
     make_unreadable_error,
     read_list_of,
     read_result,
-    rename,
+    rename_as_internal,
     validate_list,
 )
 from cfai._response import ApiResponse
@@ -55,6 +56,9 @@ FORMATS = {
 
 _SUFFIXES = {media_type: suffix for suffix, media_type in reversed(FORMATS.items())}
 _WEB = ("http://", "https://")
+_LONGEST_PATH = 4096
+_ANSWERED = frozenset({"data", "error", "format"})
+"""What a result has one of: an object without these is of something else, such as a proxy."""
 _NAMED = "(name, bytes)"
 DOCUMENT = f"a path, bytes, an open file or {_NAMED}"
 
@@ -167,6 +171,9 @@ def _split(document: Any, place: str) -> tuple[str, Any, str]:
         if document.startswith(_WEB):
             must = f"{place} must be a file or bytes: over REST the service fetches no address"
             raise InputError(f"{must}. Download it, and pass {_NAMED}, got {describe(document)}")
+        if len(document) > _LONGEST_PATH or ("\n" in document and not os.path.exists(document)):
+            must = f"{place} must be the path of a file if it is a string, got a text"
+            raise InputError(f"{must} of {len(document):,} characters: pass it as ('a.html', text.encode())")
         document = Path(document)
     if isinstance(document, os.PathLike):
         path = Path(os.fsdecode(cast("os.PathLike[Any]", document)))
@@ -212,9 +219,10 @@ def identify_document(document: Any) -> Any:
 def _identify_content(content: Any) -> Any:
     if isinstance(content, os.PathLike):
         path = Path(os.fsdecode(cast("os.PathLike[Any]", content)))
-        if path.is_file():
-            facts = path.stat()
-            return [str(path), facts.st_size, facts.st_mtime_ns]
+        with suppress(OSError):  # its row will say why it cannot be read
+            if path.is_file():
+                facts = path.stat()
+                return [str(path), facts.st_size, facts.st_mtime_ns]
     return cast("Any", content)
 
 
@@ -237,7 +245,7 @@ async def aconvert(api: AccountApi, files: Any, conversion: Conversion) -> Any:
 
 def list_formats() -> Operation[list[MarkdownFormat]]:
     """Return the operation that asks for the formats that can be converted."""
-    return Operation(path="/ai/tomarkdown/supported", read=read_list_of(MarkdownFormat), map_error=_map_error)
+    return Operation(path="/ai/tomarkdown/supported", read=read_list_of(MarkdownFormat), map_error=rename_as_internal)
 
 
 def _list_documents(files: Any) -> tuple[list[Any], bool]:
@@ -266,12 +274,8 @@ def _prepare(files: list[Any], is_one: bool, conversion: Conversion) -> Operatio
         parts=parts,
         headers={**conversion.headers.value, **headers},
         read=partial(_read, [document.filename for document in documents], is_one),
-        map_error=_map_error,
+        map_error=rename_as_internal,
     )
-
-
-def _map_error(error: Any) -> Exception:
-    return rename(error, {None: AiInternalError})
 
 
 def _read(names: list[str], is_one: bool, response: ApiResponse, request: ApiRequest) -> Any:
@@ -288,6 +292,8 @@ def _read(names: list[str], is_one: bool, response: ApiResponse, request: ApiReq
             status_code=meta.status_code,
             request_id=meta.request_id,
         )
+    if any(_ANSWERED.isdisjoint(result) for result in results):
+        raise make_unreadable_error("a result has neither a text nor an error", response, request)
     ordered = _order(names, results)
     if ordered is None:
         problem = f"{len(results)} results for {len(names)} documents, with other names"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from cfai._errors import AiInternalError, InferenceUpstreamError
+from cfai._json import is_mapping
 from cfai._request import ApiRequest, quote_model
-from cfai._resources.api import AccountApi, Operation, read_as, read_body, rename, validate_list
+from cfai._resources.api import AccountApi, Operation, read_as, read_body, rename_as_internal, validate_list
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
 from cfai._response import ApiResponse, unwrap
 from cfai.types import ModelFilters, ModelInfo, ModelSchema
@@ -39,13 +39,13 @@ def _build_page(filters: Mapping[str, Any], number: int) -> Operation[Page[Model
 
     def read(response: ApiResponse, request: ApiRequest) -> Page[ModelInfo]:
         body = read_body(response, request)
-        items = validate_list(ModelInfo, unwrap(body), response, request)
+        rows = unwrap(body)
+        if is_mapping(rows) and "data" in rows:
+            # UNCERTAIN: what `format=openrouter` answers. OpenRouter's own lists are an object with their rows in it.
+            rows = rows["data"]
+        items = validate_list(ModelInfo, rows, response, request)
         is_alone = filters.get("page") is not None
         return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 
     query = {**filters, "page": number, "per_page": per_page}
-    return Operation(path="/ai/models/search", query=query, read=read, map_error=_map_error)
-
-
-def _map_error(error: InferenceUpstreamError) -> Exception:
-    return rename(error, {None: AiInternalError})
+    return Operation(path="/ai/models/search", query=query, read=read, map_error=rename_as_internal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -24,34 +25,27 @@ class Page(NamedTuple, Generic[T]):
     """What names the page after it, or `None` if it is the last."""
 
 
-class Pages(Generic[T]):
-    """The items of a list. Each page is fetched when it is come to; iterating anew asks anew."""
+class _List(Generic[T]):
+    """A list, whose pages `build` asks for."""
 
     def __init__(self, api: AccountApi, build: Callable[[Cursor], Operation[Page[T]]], first: Cursor = 1) -> None:
         self._api = api
         self._build = build
         self._first = first
 
+
+class Pages(_List[T]):
+    """The items of a list. Each page is fetched when it is come to; iterating anew asks anew."""
+
     def __iter__(self) -> Iterator[T]:
-        cursor, repeats = self._first, _Repeats()
-        while cursor is not None:
-            page = self._api.call(self._build(cursor))
-            if repeats.include(cursor, page.items):
-                return
-            yield from page.items
-            cursor = page.next
+        return _PagesIterator(self._api, self._build, self._first)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: iterate over it>"
 
 
-class AsyncPages(Generic[T]):
+class AsyncPages(_List[T]):
     """The items of a list, awaited. Each page is fetched when it is come to; iterating anew asks anew."""
-
-    def __init__(self, api: AccountApi, build: Callable[[Cursor], Operation[Page[T]]], first: Cursor = 1) -> None:
-        self._api = api
-        self._build = build
-        self._first = first
 
     def __aiter__(self) -> AsyncIterator[T]:
         return _AsyncPagesIterator(self._api, self._build, self._first)
@@ -60,26 +54,38 @@ class AsyncPages(Generic[T]):
         return f"<{type(self).__name__}: iterate over it with `async for`>"
 
 
-class _AsyncPagesIterator(AsyncIterator[T]):
-    """An iterator that holds nothing which would have to be closed, as a generator would."""
+class _Position(Generic[T]):
+    """Where an iteration stands. A page that could not be fetched is asked for again by whoever iterates on."""
 
     def __init__(self, api: AccountApi, build: Callable[[Cursor], Operation[Page[T]]], first: Cursor) -> None:
         self._api = api
         self._build = build
         self._cursor = first
         self._repeats = _Repeats()
-        self._page: Sequence[T] = ()
-        self._position = 0
+        self._items = deque[T]()
 
+    def _turn_to(self, page: Page[T]) -> None:
+        is_same = self._repeats.include(self._cursor, page.items)
+        self._cursor = None if is_same else page.next
+        self._items.extend(() if is_same else page.items)
+
+
+class _PagesIterator(_Position[T], Iterator[T]):
+    def __next__(self) -> T:
+        while not self._items:
+            if self._cursor is None:
+                raise StopIteration
+            self._turn_to(self._api.call(self._build(self._cursor)))
+        return self._items.popleft()
+
+
+class _AsyncPagesIterator(_Position[T], AsyncIterator[T]):
     async def __anext__(self) -> T:
-        while self._position >= len(self._page):
+        while not self._items:
             if self._cursor is None:
                 raise StopAsyncIteration
-            page = await self._api.acall(self._build(self._cursor))
-            is_same = self._repeats.include(self._cursor, page.items)
-            self._page, self._cursor, self._position = ((), None, 0) if is_same else (page.items, page.next, 0)
-        self._position += 1
-        return self._page[self._position - 1]
+            self._turn_to(await self._api.acall(self._build(self._cursor)))
+        return self._items.popleft()
 
 
 class _Repeats:

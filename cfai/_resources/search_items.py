@@ -235,9 +235,9 @@ class AiSearchItem:
             target = await run_in_thread(find)
             part, size = _name_part(target), 0
             try:
-                async with await anyio.open_file(part, "xb") as file:
+                with part.open("xb") as file:
                     async for piece in stream:
-                        size += await file.write(piece)
+                        size += await run_in_thread(file.write, piece)
                 _check_document(_read_head(part), stream.response, stream.request)
                 part.replace(target)
             finally:

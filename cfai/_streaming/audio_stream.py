@@ -10,8 +10,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import anyio
-
 from cfai import types
 from cfai._errors import APIResponseValidationError, InferenceUpstreamError, StreamError, StreamTruncatedError
 from cfai._request import ApiRequest
@@ -221,10 +219,10 @@ class AsyncAudioStream(_AudioState, AsyncReading[bytes]):
                 break
         find_target = partial(types.find_target, path, self.media_type, overwrite=overwrite)
         target = await run_in_thread(find_target)
-        async with await anyio.open_file(target, "wb") as file:
-            await file.write(self.content)
+        with target.open("wb") as file:
+            await run_in_thread(file.write, self.content)
             async for chunk in self:
-                await file.write(chunk)
+                await run_in_thread(file.write, chunk)
         return target
 
 

@@ -263,10 +263,10 @@ class ClientPool:
     async def _get_client_of_loop(self, loop: Any) -> PooledClient:
         pooled_client = self._find_client_of_loop(loop)
         if pooled_client is None:
-            from anyio import to_thread  # not sooner: it imports asyncio
+            from cfai._threads import run_in_thread  # not sooner: it imports asyncio
 
             # In a thread: reading certificates takes tens of milliseconds.
-            client = await to_thread.run_sync(self._open, httpx.AsyncClient)
+            client = await run_in_thread(self._open, httpx.AsyncClient)
             with self._lock:
                 self._sweep()
                 # Another task may have been faster: nothing is open in this one yet.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from cfai._config import NOT_GIVEN, ClientConfig
 from cfai._credentials import Secret, describe
-from cfai._errors import ConversionError, InputError
+from cfai._errors import ConfigurationError, ConversionError, InputError
 from cfai._resources import AccountApi
 from cfai._resources.markdown import (
     DOCUMENT,
@@ -55,6 +56,7 @@ def plan_documents(
 ) -> tuple[DocumentRunner, str, Any, JobOptions, Secret]:
     """Return what a job is made with that converts documents. Raises `ConfigurationError` for what cannot work."""
     conversion = parse_conversion(method, options)
+    _check_several(files, (Iterable, AsyncIterable) if method == "ato_markdown_many" else (Iterable,))
 
     def identify(document: Any) -> Any:
         return [identify_document(document), conversion.options]
@@ -62,6 +64,14 @@ def plan_documents(
     call_options = {} if max_retries is NOT_GIVEN else {"max_retries": max_retries}
     runner = DocumentRunner(config, pool, conversion)
     return runner, _NAME, files, replace(settings, identify=identify), Secret(call_options)
+
+
+def _check_several(files: Any, kinds: tuple[type, ...]) -> None:
+    """Raise `ConfigurationError` for one document alone, of which an iterator gives letters, numbers or lines."""
+    # A tuple is taken for several, as a list.
+    if not isinstance(files, kinds) or (is_document(files) and not isinstance(files, tuple)):
+        must = "`files` must be an iterable of documents, such as a list"
+        raise ConfigurationError(f"{must}, got {describe(files)}: pass one alone to `to_markdown`, or in a list")
 
 
 def _check_document(document: Any) -> Any:

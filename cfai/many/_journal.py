@@ -26,7 +26,7 @@ from typing import Any, NamedTuple, cast
 from cfai import types
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import is_mapping, json_default
-from cfai._request import is_medium, refuse_streams, walk
+from cfai._request import StreamedFile, is_medium, refuse_streams, walk
 from cfai.many._report import Row, describe_cause
 from cfai.structured import OutputFormat, has_class
 
@@ -36,7 +36,6 @@ _SYNC_SECONDS = 1.0
 _LOCKED_BYTE = 1 << 62
 """Where Windows locks: beyond the end of any file, since what is locked cannot be read."""
 _WITHOUT_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS)
-_PIECE = 1 << 20
 _KEY_SIZE = 16
 
 
@@ -320,12 +319,8 @@ def _hash_file(file: Any) -> str:
     try:
         if inspect.iscoroutinefunction(file.read):
             raise TypeError("it is asynchronous")
-        start = file.tell()
-        try:
-            while piece := file.read(_PIECE):
-                digest.update(piece)
-        finally:
-            file.seek(start)
+        for piece in StreamedFile(file, "a medium"):
+            digest.update(piece)
     except (OSError, TypeError, ValueError) as error:  # of text, closed
         raise _make_medium_error(file) from error
     return digest.hexdigest()

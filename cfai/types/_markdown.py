@@ -135,7 +135,7 @@ class ConversionResult(Output):
     @property
     def ok(self) -> bool:
         """Return True if it was converted."""
-        return self.error is None and self.format != "error"
+        return not self.error and self.format != "error"
 
     def __str__(self) -> str:
         return self.data if self.ok else f"{self.name} was not converted: {self.error}"

@@ -27,7 +27,7 @@ class ModelFilters(TypedDict, total=False):
     include_deprecated: bool
     """True for those too that were retired in the last three months."""
     format: Literal["openrouter"]
-    """Gives each model as OpenRouter has it."""
+    """Gives each model as OpenRouter has it, where the name to call it by is the `id`."""
     page: int
     """This page alone, from 1."""
     per_page: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterable
@@ -60,8 +61,9 @@ def test_each_document_is_a_row_in_its_order(local: Emulator, kind: str, tmp_pat
 
 def test_what_is_not_converted_is_a_row_with_its_reason(local: Emulator, kind: str, tmp_path: Path) -> None:
     [path] = make_files(tmp_path, 1)
-    files = [path, ("a.exe", b"MZ"), "nowhere.pdf", ("bad.pdf", b"?"), 7, [path]]
-    rows, report = convert(kind, local, files, ordered=True)
+    long = ("a.pdf", Path("a" * 300))
+    files = [path, ("a.exe", b"MZ"), "nowhere.pdf", ("bad.pdf", b"?"), 7, [path], long]
+    rows, report = convert(kind, local, files, ordered=True, journal=tmp_path / "journal.jsonl")
     assert [type(each.error) for each in rows] == [
         type(None),
         ConversionError,
@@ -69,12 +71,13 @@ def test_what_is_not_converted_is_a_row_with_its_reason(local: Emulator, kind: s
         ConversionError,
         InputError,
         InputError,
+        InputError,
     ]
     assert str(rows[1].error) == "a.exe was not converted: Unsupported file type: application/octet-stream"
     error: Any = rows[3].error
     assert (error.result.name, error.result.format, error.status_code) == ("bad.pdf", "error", 200)
-    assert [each.attempts for each in rows] == [1, 1, 0, 1, 0, 0]
-    assert report.failures == {"ConversionError 200": 2, "InputError": 3}
+    assert [each.attempts for each in rows] == [1, 1, 0, 1, 0, 0, 0]
+    assert report.failures == {"ConversionError 200": 2, "InputError": 4}
 
 
 def test_a_second_start_sends_only_what_is_new_or_failed(local: Emulator, kind: str, tmp_path: Path) -> None:
@@ -146,8 +149,13 @@ def test_options_that_cannot_work_are_refused_when_the_job_is_made(local: Emulat
         ({"concurrency": 0}, ConfigurationError, "`concurrency` must be"),
         ({"max_retries": "many"}, ConfigurationError, "max_retries"),
     ]
+    alone: list[Any] = ["a.csv", b"a,b", Path("a.csv"), {"name": "a.csv", "blob": b"1"}, io.BytesIO(b"1"), None, 7]
     with local.ai() as ai:
         for options, error, said in rows:
             with row(options), pytest.raises(error, match=said):
                 ai.to_markdown_many([PDF], **options)
+        for files in alone:
+            for method in (ai.to_markdown_many, ai.ato_markdown_many):
+                with row(files), pytest.raises(ConfigurationError, match=r"`files` must be an iterable .* got .*alone"):
+                    method(files)
     assert not local.requests

@@ -33,6 +33,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from cfai import Ai, BadRequestError, CfaiError, InputError, types
+from cfai._request import StreamedFile, open_medium
 from tests.conftest import ASYNC, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row
 
 NOVA = "@cf/deepgram/nova-3"
@@ -1149,6 +1150,29 @@ def test_many_calls_at_the_same_time_read_one_path(serve: Serve, sound: Path) ->
 
     asyncio.run(main())
     assert drain.sizes == [len(WAV)] * 20
+
+
+def test_calls_that_send_one_open_file_read_it_each_from_a_place_of_its_own(tmp_path: Path) -> None:
+    path, content = tmp_path / "table.csv", b"".join(b"%07d\n" % number for number in range(30_000))
+    path.write_bytes(b"..." + content)
+
+    class Bare:
+        """A file that nothing can refer to weakly."""
+
+        __slots__ = ("read", "seek", "seekable", "tell")
+
+        def __init__(self, file: Any) -> None:
+            self.read, self.seek, self.seekable, self.tell = file.read, file.seek, file.seekable, file.tell
+
+    with path.open("rb") as file:
+        file.seek(3)
+        for source in (file, Bare(file)):
+            first, second = open_medium(source, "a").content, open_medium(source, "b").content
+            assert isinstance(first, StreamedFile)
+            assert isinstance(second, StreamedFile)
+            by_turns = list(zip(first, second, strict=True))
+            assert [b"".join(pieces) for pieces in zip(*by_turns, strict=True)] == [content, content]
+            assert (file.tell(), len(by_turns) > 2) == (3, True)
 
 
 def test_moondream_is_told_not_to_stream_unless_a_stream_is_asked_for(caller: Caller, service: Service) -> None:

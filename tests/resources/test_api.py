@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 import respx
@@ -54,6 +55,32 @@ def test_pages_are_fetched_when_they_are_come_to(remote: Ai) -> None:
     assert route.call_count == 1
     assert [model.name for model in models][-1] == "@cf/a/last"
     assert [call.request.url.params["page"] for call in route.calls] == ["1", "2"]
+
+
+@respx.mock
+@pytest.mark.parametrize("backend", ["sync", "asyncio", "trio"])
+def test_a_page_that_failed_is_asked_for_by_whoever_iterates_on(remote: Ai, backend: str) -> None:
+    pages = [httpx.Response(200, json={"result": [{"name": name}]}) for name in ("a", "b")]
+    replies = [pages[0], httpx.Response(429), pages[1], httpx.Response(200, json={"result": []})]
+    route = respx.get(SEARCH).mock(side_effect=replies)
+    if backend == "sync":
+        models = iter(remote.models(per_page=1))
+        names = [next(models).name]
+        with pytest.raises(RateLimitError):
+            next(models)
+        names += [model.name for model in models]
+    else:
+
+        async def main() -> list[str]:
+            models = aiter(remote.amodels(per_page=1))
+            names = [(await anext(models)).name]
+            with pytest.raises(RateLimitError):
+                await anext(models)
+            return names + [model.name async for model in models]
+
+        names = anyio.run(main, backend=backend)
+    assert names == ["a", "b"]
+    assert [call.request.url.params["page"] for call in route.calls] == ["1", "2", "2", "3"]
 
 
 @respx.mock
@@ -126,6 +153,17 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
     with pytest.raises(AiInternalError, match="AiInternalError: No route") as caught:
         invoke(remote, "models")
     assert TOKEN not in str(caught.value) + str(caught.value.body)
+
+
+@respx.mock
+def test_bytes_that_are_no_characters_cost_no_answer(remote: Ai, invoke: Invoke) -> None:
+    route = respx.get(SEARCH)
+    for name in (rb"a \ud83d b", b"a \xff b", rb"a \ude00\ud83d b"):
+        route.respond(content=b'{"result":[{"name":"%b"},{"name":"\\ud83d\\ude00"},{"name":"c","task":NaN}]}' % name)
+        with row(name):
+            first, second, third = invoke(remote, "models")
+            assert first.name.replace("\ufffd\ufffd", "\ufffd") == "a \ufffd b"
+            assert (second.name, third.name) == ("😀", "c")
 
 
 @respx.mock

@@ -176,6 +176,7 @@ def test_a_result_stays_usable_whatever_its_fields_are(remote: Ai, invoke: Invok
         ({"tokens": None, "data": None, "mimeType": None, "id": None}, ("", None, True, "")),
         ({"format": "error", "error": "broken"}, ("", None, False, "error")),
         ({"format": "error"}, ("", None, False, "error")),
+        ({"format": "markdown", "data": "x", "error": ""}, ("x", None, True, "markdown")),
     ]
     for fields, expected in rows:
         for shape in ([{"name": "a.pdf", **fields}], {"name": "a.pdf", **fields}):
@@ -271,6 +272,8 @@ def test_what_is_no_document_is_refused_with_its_place(remote: Ai, invoke: Invok
         ("https://example.com/a.pdf", "files must be a file or bytes: over REST the service fetches no address"),
         ([PDF, "http://example.com/a.pdf"], r"files\[1\] must be a file or bytes"),
         ("nowhere.pdf", "files: No such file or directory: nowhere.pdf"),
+        ("<h1>Prices</h1>\n<p>1", r"got a text of 20 characters: pass it as .'a.html', text.encode\(\)"),
+        ("1,2;" * 2000, "must be the path of a file if it is a string, got a text of 8,000 characters"),
         (tmp_path, "files must be a file, got a directory"),
         (b"PK\3\4 words", "files must have a name, which tells its format"),
         (b"", "files is empty"),
@@ -411,6 +414,8 @@ def test_errors_are_those_of_run_under_the_name_of_the_binding(remote: Ai, invok
         ({"status_code": 502, "html": "<p>Bad</p>"}, InternalServerError, "502"),
         ({"status_code": 404, "json": body}, NotFoundError, "Not Found"),
         ({"html": "<p>"}, APIResponseValidationError, "the answer is no JSON"),
+        ({"json": {}}, APIResponseValidationError, "a result has neither a text nor an error"),
+        ({"json": {"status": "ok"}}, APIResponseValidationError, "a result has neither a text nor an error"),
         ({"json": {"success": True, "result": []}}, AiInternalError, "Internal Error Converting files into Markdown"),
         ({"json": {"success": True, "result": None}}, AiInternalError, "Internal Error Converting files into Markdown"),
     ]
@@ -419,7 +424,7 @@ def test_errors_are_those_of_run_under_the_name_of_the_binding(remote: Ai, invok
             ("to_markdown", [("a.pdf", PDF)], URL),
             ("markdown_formats", [], f"{URL}/supported"),
         ):
-            if name == "markdown_formats" and response.get("json", {}).get("success"):
+            if name == "markdown_formats" and "json" in response and "status_code" not in response:
                 continue
             respx.route(url=url).respond(**response)
             with row((name, response)), pytest.raises(kind, match=said) as caught:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from cfai import Ai, ConfigurationError, NotFoundError
+import pytest
+import respx
+
+from cfai import Ai, AiInternalError, AuthenticationError, BadRequestError, ConfigurationError, NotFoundError
+from tests.conftest import ACCOUNT, TOKEN, row
 from tests.resources.conftest import Invoke
 
 GLM = "@cf/zai-org/glm-4.7-flash"
@@ -22,6 +26,21 @@ def test_models_are_listed_by_every_filter(ai: Ai, invoke: Invoke) -> None:
     [glm] = invoke(ai, "models", search="glm-4.7-flash")
     assert int(glm.properties["context_window"]) > 100_000
     assert glm.properties["price"][0]["currency"] == "USD"
+    [glm] = invoke(ai, "models", search="glm-4.7-flash", format="openrouter")
+    assert (glm.id, glm.name, glm["context_length"] > 100_000) == (GLM, "glm-4.7-flash", True)
+
+
+@respx.mock
+def test_a_list_for_openrouter_is_read_in_each_shape_that_it_may_have(invoke: Invoke) -> None:
+    remote = Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
+    rows = [{"id": GLM, "name": "GLM", "created": 1, "pricing": {"prompt": "0.1"}}]
+    bodies: list[Any] = [{"data": rows}, {"success": True, "result": {"data": rows}}, {"result": rows}, rows]
+    for body in bodies:
+        route = respx.get(url__startswith="https://api.cloudflare.com/").respond(json=body)
+        with row(body):
+            [model] = invoke(remote, "models", format="openrouter")
+            assert (model.id, model["pricing"]) == (GLM, {"prompt": "0.1"})
+            assert route.calls.last.request.url.params["format"] == "openrouter"
 
 
 def test_a_schema_has_inputs_and_output(ai: Ai, invoke: Invoke) -> None:
@@ -29,6 +48,22 @@ def test_a_schema_has_inputs_and_output(ai: Ai, invoke: Invoke) -> None:
     assert schema.input["type"] == "object"
     assert schema.output
     assert schema.meta.request_id
+
+
+@respx.mock
+def test_errors_of_the_list_have_the_name_of_the_binding(invoke: Invoke) -> None:
+    remote = Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
+    refusal = {"success": False, "errors": [{"code": 7003, "message": "Bad task"}]}
+    rows: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"status_code": 400, "json": refusal}, BadRequestError, "Bad task"),
+        ({"json": refusal | {"errors": [{"code": 10000, "message": "No"}]}}, AuthenticationError, "check the token"),
+        ({"status_code": 502, "html": "<p>Bad</p>"}, AiInternalError, "502"),
+    ]
+    for response, kind, said in rows:
+        respx.get(url__startswith="https://api.cloudflare.com/").respond(**response)
+        with row(response), pytest.raises(kind, match=said) as caught:
+            invoke(remote, "models")
+        assert getattr(caught.value, "name", "") == "AiInternalError"
 
 
 def test_bad_names_are_refused_with_what_to_do(ai: Ai, invoke: Invoke) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_everything_that_is_awaited_works_without_threads_sockets_tls_and_processes() -> None:
-    command = [sys.executable, "-W", "error", "-m", "tests.worker.without_network"]
+def test_everything_that_is_awaited_works_without_threads_sockets_tls_and_processes(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-m", "tests.worker.without_network", str(tmp_path / "hi.mp3")]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     program = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=60
@@ -31,8 +31,9 @@ def test_everything_that_is_awaited_works_without_threads_sockets_tls_and_proces
         "many": ["a", "b"],
         "heard": "40 bytes",
         "spoken": 8,
+        "saved": 8,
         "models": ["@cf/zai-org/glm-4.7-flash"],
-        "calls": 16,
+        "calls": 17,
     }
     refusals = {name: result for name, result in results.items() if "not awaited" in name}
     assert len(refusals) == 5

@@ -94,6 +94,10 @@ async def main() -> dict[str, Any]:
             return reply({"response": None, "tool_calls": calls})
         return reply({"response": str(messages[-1]["content"] if messages else inputs["prompt"])})
 
+    async def save(path: str) -> int:
+        stream = await ai.arun("@cf/deepgram/aura-1", {"text": "Hi", "stream": True})
+        return (await stream.asave(path)).stat().st_size
+
     ai = Ai.from_binding(Binding(fetch))
     chat = ai.chat(GLM, tools=[get_weather])
     results: dict[str, Any] = {
@@ -108,6 +112,7 @@ async def main() -> dict[str, Any]:
         "many": [row.output.text async for row in ai.arun_many(GLM, [{"prompt": "a"}, {"prompt": "b"}])],
         "heard": (await ai.arun("@cf/deepgram/nova-3", {"audio": WAV})).text,
         "spoken": len((await ai.arun("@cf/deepgram/aura-1", {"text": "Hi"})).content),
+        "saved": await save(sys.argv[1]),
         "models": [model.name async for model in ai.amodels()],
         "calls": ai.usage.calls,
     }

@@ -83,6 +83,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("schema", _lists.ask_schema, 0),
     Fact("tasks", lambda probe: _lists.ask_list(probe, "/tasks/search", "result"), 0),
     Fact("authors", lambda probe: _lists.ask_list(probe, "/authors/search", "result"), 0),
+    Fact("OpenRouter list", lambda probe: _lists.ask_list(probe, "/models/search?format=openrouter", "data"), 0),
     Fact("OpenAI list", lambda probe: _lists.ask_list(probe, "/v1/models", "data"), 0),
     Fact("fine-tunes", lambda probe: _lists.ask_list(probe, "/finetunes", "result"), 0),
     Fact("markdown", _documents.ask_markdown, 0),

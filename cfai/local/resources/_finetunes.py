@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from cfai._json import is_mapping
+from cfai._resources.finetunes import ASSETS, CONFIG, MAX_RANK, MODEL_TYPES
 from cfai.local._json import as_object
 from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest
 from cfai.local.wire import ErrorResponse, build_envelope
 from cfai.models import catalogue
 
-_FILES = {"adapter_config.json", "adapter_model.safetensors"}
+_FILES = {*ASSETS}
 _PUBLIC_MODEL = "@cf/mistral/mistral-7b-instruct-v0.2-lora"
 _PUBLIC = {
     "cf-public-cnn-summarization": "Sums up news",
@@ -85,7 +88,18 @@ class Finetunes:
             raise _refuse(f"Invalid file {name}")
         if name in files:
             raise _refuse(f"{name} was uploaded already")
+        if name == CONFIG and not _is_config(parts["file"].content):
+            raise _refuse(f"Invalid {name}: model_type must be {', '.join(MODEL_TYPES)}, and r {MAX_RANK} at most")
         files.add(name)
+
+
+def _is_config(content: bytes) -> bool:
+    """Return True for a configuration of a kind of model and a rank that the service runs."""
+    try:
+        config: Any = json.loads(content)
+    except ValueError:
+        config = None
+    return is_mapping(config) and config.get("model_type") in MODEL_TYPES and config.get("r") in range(1, MAX_RANK + 1)
 
 
 def _make_record(model: str, name: str, description: Any, public: bool, now: float) -> dict[str, Any]:

@@ -43,6 +43,9 @@ def _list_models(query: Mapping[str, str], now: float) -> Any:
     matching = [model for model in models.catalogue().values() if _matches(model, query, now)]
     page, size = _parse_number(query, "page", 1), _parse_number(query, "per_page", _PER_PAGE)
     rows = matching[(page - 1) * size :][:size]
+    if query.get("format") == "openrouter":
+        # UNCERTAIN: what `format=openrouter` answers. So are the lists that OpenRouter asks for.
+        return {"data": [_build_openrouter_entry(model) for model in rows]}
     info = {"count": len(rows), "page": page, "per_page": size, "total_count": len(matching)}
     return build_envelope([_build_model_entry(model) for model in rows]) | {"result_info": info}
 
@@ -121,6 +124,12 @@ def _build_model_entry(model: Model) -> dict[str, Any]:
         "tags": [],
         "properties": rows,
     }
+
+
+def _build_openrouter_entry(model: Model) -> dict[str, Any]:
+    length = model.context_length.value if model.context_length else None
+    name, created = model.name.rpartition("/")[2], _parse_created_at(model)
+    return {"id": model.name, "name": name, "created": created, "context_length": length}
 
 
 def _build_input_schema(model: Model) -> dict[str, Any]:
