@@ -120,6 +120,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     if not has_preloaded.is_set():
         preload()
     path, policy, raw = quote_model(model), config.limit_policy, None
+    model, path = model.removeprefix("run/"), path.removeprefix("run/")  # as a step of a gateway may name it
     entry = policy.get_model(model)
     if entry is not None and entry.is_realtime_only and policy.mode != "off":
         raise InputError(f"{model} takes calls by WebSocket alone: call `arealtime`, or choose another model")
