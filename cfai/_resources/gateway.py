@@ -51,6 +51,9 @@ _PER_PAGE = 50
 _ERRORS: Mapping[int | None, type[InferenceUpstreamError]] = {None: AiGatewayInternalError}
 _LOG_ERRORS = {404: AiGatewayLogNotFound, **_ERRORS}
 
+_GATEWAY_UNAUTHORIZED = 2009
+"""The code of a gateway that refuses the call itself."""
+
 OpenStream = Callable[[ApiResponse, PreparedCall], Any]
 """What makes a stream of a response."""
 
@@ -294,7 +297,7 @@ class AiGateway:
             headers={**headers, **extra.value},
             token_header="cf-aig-authorization",
             read=partial(_read_answer, listed, None if raw else open_stream),
-            map_error=partial(_map_run_error, [step["provider"] for step in listed.value]),
+            map_error=partial(_map_run_error, _list_hints(listed.value)),
             body_secrets=_list_secrets(listed.value),
             wants_stream=any(_get_query(step).get("stream") for step in listed.value),
             wants_raw=raw,
@@ -318,12 +321,13 @@ def _map_log_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
     return renamed
 
 
-def _map_run_error(providers: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
-    """Return an error, which blames the key of the provider that refused it, and not the API token."""
-    number = (error.headers or {}).get("cf-aig-step", "")
-    is_known = number in map(str, range(len(providers)))
-    if isinstance(error, AuthenticationError) and is_known and providers[int(number)] != "workers-ai":
-        hint = f"check the key of {providers[int(number)]}, in the headers of steps[{number}] or stored in the gateway"
+def _map_run_error(hints: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
+    """Return an error, which blames what the step that was refused has for a key, and not the API token."""
+    number = (error.headers or {}).get("cf-aig-step")
+    if number is None and error.code != _GATEWAY_UNAUTHORIZED:
+        number = str(len(hints) - 1)  # after the last there was none to try
+    hint = hints[int(number)] if number in map(str, range(len(hints))) else ""
+    if isinstance(error, AuthenticationError) and hint:
         error.args = (f"{str(error).partition('. What to do: ')[0]}. What to do: {hint}.",)
     return error
 
@@ -373,10 +377,28 @@ def _copy_step(step: Mapping[str, Any], token: Secret | None) -> dict[str, Any]:
     """Return a step as it is sent: its headers as text, and with a token for Workers AI, if there is one to add."""
     given: Mapping[Any, Any] = step.get("headers") or {}
     headers = {name: _to_header_text(value) for name, value in given.items()}
-    is_authorized = any(str(name).lower() == "authorization" for name in headers)
-    if token is not None and step["provider"] == "workers-ai" and not is_authorized:
+    if token is not None and _lacks_token(step):
         headers["Authorization"] = f"Bearer {token.value}"
     return {**step, "headers": headers} if headers or "headers" in step else {**step}
+
+
+def _lacks_token(step: Mapping[str, Any]) -> bool:
+    """Return True for a step of Workers AI without a key."""
+    is_authorized = any(str(name).lower() == "authorization" for name in step.get("headers") or ())
+    return step["provider"] == "workers-ai" and not is_authorized
+
+
+def _list_hints(steps: list[dict[str, Any]]) -> list[str]:
+    """Return what to do about a refused key, by step; nothing where the API token is the key."""
+    hints: list[str] = []
+    for number, step in enumerate(steps):
+        hint = ""
+        if _lacks_token(step):
+            hint = f"steps[{number}] has no 'Authorization' in its headers: pass authorize=True, which sends your token"
+        elif (provider := step["provider"]) != "workers-ai":
+            hint = f"check the key of {provider}, in the headers of steps[{number}] or stored in the gateway"
+        hints.append(hint)
+    return hints
 
 
 def _to_header_text(value: Any) -> Any:

@@ -473,6 +473,19 @@ def test_a_refused_key_is_blamed_on_whose_it_is(gateway: AiGateway, invoke: Invo
         with row(number), pytest.raises(AuthenticationError, match=said) as caught:
             invoke(gateway, "run", steps, return_raw_response=False)
         assert "Incorrect API key" in str(caught.value)
+    bare = {"provider": "workers-ai", "endpoint": LLAMA}
+    said = r"What to do: steps\[{}\] has no 'Authorization' in its headers: pass authorize=True, which sends your token\.$"
+    for of_workers_ai, number, code, hint in (
+        ([bare], None, 10000, said.format(0)),
+        ([steps[0], bare], None, 10000, said.format(1)),
+        ([steps[0], bare], "1", 10000, said.format(1)),
+        ([bare], None, 2009, "the gateway wants a token"),
+        ([STEP], None, 10000, "check the token"),
+    ):
+        headers = {} if number is None else {"cf-aig-step": number}
+        respx.post(HOST).respond(401, json={"errors": [{"code": code, "message": "no"}]}, headers=headers)
+        with row((of_workers_ai, code)), pytest.raises(AuthenticationError, match=hint):
+            invoke(gateway, "run", of_workers_ai, return_raw_response=False)
 
 
 @respx.mock
