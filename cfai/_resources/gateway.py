@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, Unpack, overload
 
@@ -99,14 +99,14 @@ class AiGateway:
     def list_logs(self, **filters: Unpack[GatewayLogFilters]) -> Pages[GatewayLog]:
         """List the logs that fit filters. Each page is fetched when it is come to.
 
-        Raises `ConfigurationError` for a filter that there is not, and while it is iterated what `get_log` raises.
+        Raises `ConfigurationError` for a filter that cannot be, and while it is iterated what `get_log` raises.
         """
-        check_filters(filters, GatewayLogFilters)
+        _check_log_filters(filters)
         return Pages(self._api, partial(self._build_page, filters), filters.get("page") or 1)
 
     def alist_logs(self, **filters: Unpack[GatewayLogFilters]) -> AsyncPages[GatewayLog]:
         """List the logs that fit filters, for `async for`."""
-        check_filters(filters, GatewayLogFilters)
+        _check_log_filters(filters)
         return AsyncPages(self._api, partial(self._build_page, filters), filters.get("page") or 1)
 
     def patch_log(
@@ -256,7 +256,10 @@ class AiGateway:
 
     def _build_page(self, filters: Mapping[str, Any], number: int) -> Operation[Page[GatewayLog]]:
         per_page = filters.get("per_page") or _PER_PAGE
-        dates = {name: value.isoformat() for name, value in filters.items() if isinstance(value, datetime)}
+        # In UTC: a date without a zone is of this machine's, as everywhere in Python.
+        dates = {
+            name: value.astimezone(UTC).isoformat() for name, value in filters.items() if isinstance(value, datetime)
+        }
 
         def read(response: ApiResponse, request: ApiRequest) -> Page[GatewayLog]:
             body = read_body(response, request)
@@ -330,6 +333,15 @@ def _map_run_error(hints: list[str], error: InferenceUpstreamError) -> Inference
     if isinstance(error, AuthenticationError) and hint:
         error.args = (f"{str(error).partition('. What to do: ')[0]}. What to do: {hint}.",)
     return error
+
+
+def _check_log_filters(filters: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for filters that no list of logs has."""
+    check_filters(filters, GatewayLogFilters)
+    feedback = filters.get("feedback")
+    if feedback is not None and (isinstance(feedback, bool) or feedback not in (0, 1)):
+        must = "the filter `feedback` must be 1, or 0 for what `patch_log` sets as -1"
+        raise ConfigurationError(f"{must}, got {describe(feedback)}")
 
 
 def _check_patch(name: str, value: Any) -> None:

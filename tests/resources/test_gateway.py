@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import anyio
@@ -253,6 +253,14 @@ def test_logs_are_listed_by_filters_page_after_page(gateway: AiGateway, invoke: 
     assert route.calls[1].request.url.params["page"] == "2"
     with pytest.raises(ConfigurationError, match="there is no filter 'sucess', known are search, success"):
         invoke(gateway, "list_logs", sucess=True)
+    for feedback in (-1, 2, True, "1"):
+        with row(feedback), pytest.raises(ConfigurationError, match="`feedback` must be 1, or 0 for what .* -1, got"):
+            invoke(gateway, "list_logs", feedback=feedback)
+    local = datetime(2026, 11, 30, 12)  # noqa: DTZ001
+    for date in (local, local.astimezone(timezone(timedelta(hours=5)))):
+        route.mock(return_value=httpx.Response(200, json={"result": []}))
+        invoke(gateway, "list_logs", end_date=date)
+        assert route.calls.last.request.url.params["end_date"] == local.astimezone(UTC).isoformat()
     respx.get(f"{API}/logs").respond(500, text="it broke")
     with pytest.raises(AiGatewayInternalError, match="it broke"):
         invoke(gateway, "list_logs")
@@ -587,8 +595,11 @@ def test_logs_are_found_by_what_they_say(ai: Ai, local_gateway: AiGateway, invok
     options: list[dict[str, Any]] = [{"cache_ttl": 60}, {"cache_ttl": 60}, {}]
     for gateway in options:
         ai.run(GLM, HELLO, gateway={"id": "my-gateway", **gateway})
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError) as caught:
         ai.run("@cf/none/such", HELLO, gateway="my-gateway")
+    now = datetime.now(UTC)
+    assert caught.value.headers
+    assert invoke(local_gateway, "get_log", caught.value.headers["cf-aig-log-id"]).status_code == 400
     rows: list[tuple[dict[str, Any], int]] = [
         ({}, 4),
         ({"cached": True}, 1),
@@ -600,6 +611,15 @@ def test_logs_are_found_by_what_they_say(ai: Ai, local_gateway: AiGateway, invok
         ({"search": "hello"}, 4),
         ({"search": "no such word"}, 0),
         ({"end_date": "2020-01-01T00:00:00Z"}, 0),
+        ({"start_date": "2020-01-01T00:00:00Z", "end_date": "2199-01-01T00:00:00+05:00"}, 4),
+        ({"start_date": now - timedelta(minutes=5)}, 4),
+        # The clock of another zone shows another time for the same moment.
+        ({"start_date": (now - timedelta(minutes=5)).astimezone(timezone(timedelta(hours=12))).isoformat()}, 4),
+        ({"start_date": (now + timedelta(minutes=5)).astimezone(timezone(timedelta(hours=-12))).isoformat()}, 0),
+        ({"min_tokens_out": 1}, 3),
+        ({"min_tokens_out": 1, "max_cost": 0}, 1),
+        ({"min_total_tokens": 1e6}, 0),
+        ({"max_duration": 1e6, "min_duration": 0, "min_tokens_in": 0, "max_tokens_in": 1e6}, 4),
         ({"order_by": "cached", "order_by_direction": "asc"}, 4),
     ]
     for filters, count in rows:
@@ -661,6 +681,9 @@ def test_the_gateways_of_the_emulator_are_no_kinder_than_those_of_the_service(lo
         ("GET", f"{api}/logs", {}, None, 401),
         ("GET", f"{api}/logs?page=0", key, None, 400),
         ("GET", f"{api}/logs?order_by=x", key, None, 400),
+        ("GET", f"{api}/logs?feedback=-1", key, None, 400),
+        ("GET", f"{api}/logs?start_date=yesterday", key, None, 400),
+        ("GET", f"{api}/logs?min_cost=x", key, None, 400),
         ("DELETE", f"{api}/logs", key, None, 405),
         ("POST", f"{api}/url/openai", key, None, 405),
         ("GET", api, key, None, 400),

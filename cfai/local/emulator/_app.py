@@ -141,9 +141,8 @@ class EmulatorApp(Application):
                 reply = _build_failure(fault, route) or await connection.run_until_gone(self._run(call, fault, cleanup))
             except (ErrorResponse, RecursionError) as error:
                 refusal = error if isinstance(error, ErrorResponse) else make_input_error("nested too deeply")
-                reply = build_json_reply(
-                    refusal.status, route.build_error(refusal, request.id), _build_retry_after_headers(fault)
-                )
+                headers = {**_build_retry_after_headers(fault), **refusal.headers}
+                reply = build_json_reply(refusal.status, route.build_error(refusal, request.id), headers)
             except UnfitFaultError as mistake:
                 reply, fault = Reply(400, "text/plain", f"{mistake}\n".encode()), Fault()
             if reply is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cfai._response import ERROR_CODES
@@ -116,6 +117,8 @@ class ErrorResponse(Exception):
         self.status = status or known_status or 400
         unknown = "AiError: Internal server error" if self.status >= 500 else "Request failed"
         self.message = message or MESSAGES.get(code or 0) or _STATUS_MESSAGES.get(self.status, unknown)
+        self.headers: Mapping[str, str] = {}
+        """Those of the gateway that it came through."""
         super().__init__(self.message)
 
     @property
