@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.message import Message
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 import anyio
 
 from cfai._config import check_seconds
-from cfai._credentials import describe
+from cfai._credentials import check_flag, describe
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping
 from cfai._request import ApiRequest, Medium, StreamedFile, make_form, open_medium
@@ -114,15 +115,14 @@ class AiSearchItems:
         *,
         metadata: Mapping[str, Any] | None = None,
         poll_interval: float = 1.0,
-        timeout: float = 30.0,
+        timeout: float | None = 30.0,
     ) -> SearchItemInfo:
         """Upload a document, and ask every `poll_interval` seconds whether it is indexed, for `timeout` seconds.
 
-        Returns the last that was heard of it: look at its `status`.
+        `timeout=None` asks as long as it takes. Returns the last that was heard of it: look at its `status`.
         """
-        check_seconds("poll_interval", poll_interval)
-        check_seconds("timeout", timeout)
-        info, end = self.upload(name, content, metadata=metadata), time.monotonic() + timeout
+        seconds = _check_polling(poll_interval, timeout)
+        info, end = self.upload(name, content, metadata=metadata), time.monotonic() + seconds
         while info.id and info.status in _PENDING and time.monotonic() + poll_interval <= end:
             time.sleep(poll_interval)
             info = self.get(info.id).info()
@@ -135,12 +135,11 @@ class AiSearchItems:
         *,
         metadata: Mapping[str, Any] | None = None,
         poll_interval: float = 1.0,
-        timeout: float = 30.0,  # noqa: ASYNC109  # not of a call: how long is asked
+        timeout: float | None = 30.0,  # noqa: ASYNC109  # not of a call: how long is asked
     ) -> SearchItemInfo:
         """Upload a document, awaited, and ask whether it is indexed."""
-        check_seconds("poll_interval", poll_interval)
-        check_seconds("timeout", timeout)
-        info, end = await self.aupload(name, content, metadata=metadata), time.monotonic() + timeout
+        seconds = _check_polling(poll_interval, timeout)
+        info, end = await self.aupload(name, content, metadata=metadata), time.monotonic() + seconds
         while info.id and info.status in _PENDING and time.monotonic() + poll_interval <= end:
             await anyio.sleep(poll_interval)
             info = await self.get(info.id).ainfo()
@@ -160,6 +159,7 @@ class AiSearchItems:
     def _upload(
         self, name: str, content: Any, metadata: Mapping[str, Any] | None, wait_for_completion: bool
     ) -> Operation[SearchItemInfo]:
+        check_flag("wait_for_completion", wait_for_completion)
         parts: list[tuple[str, str | Medium]] = [("file", _open_document(name, content))]
         if metadata is not None:
             if not is_mapping(metadata):
@@ -247,11 +247,13 @@ class AiSearchItem:
     def chunks(self, *, limit: int = 20, offset: int = 0) -> Pages[SearchItemChunk]:
         """List its chunks from the `offset`th on, `limit` a page, from 1 to 100. Each page is fetched when come to."""
         _check_limit(limit)
+        _check_offset(offset)
         return Pages(self._api, partial(self._build_chunks, limit), offset)
 
     def achunks(self, *, limit: int = 20, offset: int = 0) -> AsyncPages[SearchItemChunk]:
         """List its chunks, for `async for`."""
         _check_limit(limit)
+        _check_offset(offset)
         return AsyncPages(self._api, partial(self._build_chunks, limit), offset)
 
     def logs(self, *, limit: int = 50, cursor: str = "") -> Pages[SearchItemLog]:
@@ -271,6 +273,7 @@ class AiSearchItem:
         return build_operation(self._path, read_as(SearchItemInfo))
 
     def _sync(self, wait_for_completion: bool) -> Operation[SearchItemInfo]:
+        check_flag("wait_for_completion", wait_for_completion)
         body: dict[str, Any] = {"next_action": "INDEX"}
         if wait_for_completion:
             body["wait_for_completion"] = True
@@ -316,8 +319,22 @@ def _open_document(name: Any, content: Any) -> Medium:
     return replace(document, filename=name, media_type=mimetypes.guess_type(name)[0] or document.media_type)
 
 
+def _check_polling(poll_interval: Any, timeout: float | None) -> float:
+    """Return for how many seconds is asked at most. Raises `ConfigurationError`."""
+    if poll_interval is None:
+        raise ConfigurationError("`poll_interval` must be a positive number of seconds, got None")
+    check_seconds("poll_interval", poll_interval)
+    check_seconds("timeout", timeout)
+    return inf if timeout is None else timeout
+
+
+def _check_offset(offset: Any) -> None:
+    if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
+        raise ConfigurationError(f"`offset` must be a whole number of 0 or more, got {describe(offset)}")
+
+
 def _check_limit(limit: Any) -> None:
-    if not isinstance(limit, int) or not 1 <= limit <= _MAX_PER_PAGE:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MAX_PER_PAGE:
         raise ConfigurationError(f"`limit` must be an integer from 1 to {_MAX_PER_PAGE}, got {describe(limit)}")
 
 
