@@ -42,7 +42,9 @@ _TOKEN = (
 )
 _HEADER = "check the token: it is sent as it was given, so it may hold quotes, spaces or another secret's value"
 _ADDRESS = "check account_id, base_url, and the name or id of what was called"
-_SCHEMA = "compare the inputs with the model's schema"
+SCHEMA = "compare the inputs with the model's schema"
+REFERENCE = "compare what was passed with Cloudflare's reference of this call"
+"""In the place of the schema, for a call that runs no model."""
 _SPENT = "the gateway's spend limit is reached: wait for its next window, or raise it in the dashboard"
 _GUARDRAIL = "a guardrail of the gateway blocked the {}: word the prompt in another way, or change its settings"
 _PRIVATE = "this account may not use this model"
@@ -137,7 +139,7 @@ CODES: dict[int, ErrorSpec] = {
     3007: ErrorSpec(408, "RequestTimeout", RequestTimeoutError, _TIMED_OUT),
     3008: ErrorSpec(408, "RequestAborted", RequestTimeoutError, _TIMED_OUT),
     3010: ErrorSpec(
-        400, "IncompleteInput", BadRequestError, f"{_SCHEMA}: audio and images in the form and size that it takes"
+        400, "IncompleteInput", BadRequestError, f"{SCHEMA}: audio and images in the form and size that it takes"
     ),
     3021: ErrorSpec(429, "TooManyRequests", RateLimitError, "slow down: requests are counted by the minute", True),
     3023: ErrorSpec(403, "AccountBlocked", PermissionDeniedError, "ask Cloudflare's support about this account"),
@@ -158,9 +160,9 @@ CODES: dict[int, ErrorSpec] = {
     4006: ErrorSpec(429, "DailyAllocationUsed", QuotaExceededError, _DAILY),
     5004: ErrorSpec(400, "InvalidData", BadRequestError, "the base64 input is not what the model takes"),
     5005: ErrorSpec(405, "NoLora", BadRequestError, "this model takes no lora"),
-    5006: ErrorSpec(400, "InvalidInput", BadRequestError, _SCHEMA),
+    5006: ErrorSpec(400, "InvalidInput", BadRequestError, SCHEMA),
     5007: ErrorSpec(400, "NoSuchModel", NotFoundError, "check the model's name"),
-    5012: ErrorSpec(422, "UpstreamValidation", BadRequestError, _SCHEMA),
+    5012: ErrorSpec(422, "UpstreamValidation", BadRequestError, SCHEMA),
     5016: ErrorSpec(
         403, "AgreementRequired", PermissionDeniedError, "accept the licence once, with the prompt 'agree'"
     ),
@@ -173,7 +175,7 @@ CODES: dict[int, ErrorSpec] = {
     5028: ErrorSpec(410, "ModelRetired", NotFoundError, "the service has retired this model: use another"),
     5030: ErrorSpec(503, "ModelUnavailable", InternalServerError, "try again", True),
     5035: ErrorSpec(403, "PaidPlanRequired", PermissionDeniedError, "move to Workers Paid, or prepay gateway credits"),
-    8001: ErrorSpec(400, "InvalidInput", BadRequestError, f"the model refused these inputs: {_SCHEMA}"),
+    8001: ErrorSpec(400, "InvalidInput", BadRequestError, f"the model refused these inputs: {SCHEMA}"),
     8002: ErrorSpec(400, "InvalidValue", BadRequestError, "the model refused a value, such as a language it lacks"),
     8005: ErrorSpec(
         500,
@@ -219,7 +221,7 @@ BY_FIRST_DIGIT: dict[int, ErrorSpec] = {
         InferenceUpstreamError,
         "redirects are not followed, the token would go along: check base_url",
     ),
-    4: ErrorSpec(400, "BadRequest", BadRequestError, _SCHEMA),
+    4: ErrorSpec(400, "BadRequest", BadRequestError, SCHEMA),
     5: ErrorSpec(500, "InternalServerError", InternalServerError, "try again", True),
 }
 """Any other status, by its first digit."""

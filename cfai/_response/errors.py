@@ -39,6 +39,8 @@ from cfai._response.error_codes import (
     CODES,
     HINTS,
     NAMES,
+    REFERENCE,
+    SCHEMA,
     STATUSES,
     TEXTS,
     UNKNOWN_FAILURE,
@@ -238,7 +240,8 @@ def _find_hint(spec: ErrorSpec, message: str, model: str | None, inputs: Mapping
         return f"there is no {truncate(lora)!r} for this model and account: {spec.hint}"
     if spec.kind in (BadRequestError, QuotaExceededError) or spec.name == "AgreementRequired":
         text = message[:_MAX_TEXT].lower()
-        return next((hint for pattern, hint in HINTS if re.search(pattern, text)), spec.hint)
+        hint = next((hint for pattern, hint in HINTS if re.search(pattern, text)), spec.hint)
+        return REFERENCE if hint == SCHEMA and model == "" else hint
     return spec.hint
 
 
