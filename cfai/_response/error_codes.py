@@ -42,9 +42,8 @@ _TOKEN = (
 )
 _HEADER = "check the token: it is sent as it was given, so it may hold quotes, spaces or another secret's value"
 _ADDRESS = "check account_id, base_url, and the name or id of what was called"
-SCHEMA = "compare the inputs with the model's schema"
-REFERENCE = "compare what was passed with Cloudflare's reference of this call"
-"""In the place of the schema, for a call that runs no model."""
+_SCHEMA = "compare the inputs with the model's schema"
+_NAME = "check account_id and the model's name"
 _SPENT = "the gateway's spend limit is reached: wait for its next window, or raise it in the dashboard"
 _GUARDRAIL = "a guardrail of the gateway blocked the {}: word the prompt in another way, or change its settings"
 _PRIVATE = "this account may not use this model"
@@ -54,6 +53,9 @@ _ORIGIN = "the host in base_url cannot be reached from Cloudflare's edge: check 
 _PROVIDER_KEY = "store the provider's key in the gateway, or load credits and turn its authentication on"
 
 # Codes as of 2026-11: developers.cloudflare.com/workers-ai/platform/errors, and those that public reports name.
+WITHOUT_MODEL = {_SCHEMA: "compare what was passed with Cloudflare's reference of this call", _NAME: _ADDRESS}
+"""What is said in the place of a hint about a model, for a call that runs none."""
+
 # UNCERTAIN: the statuses of 5023 to 5025.
 # UNCERTAIN: the statuses of 8001, 8005 and 8006.
 # UNCERTAIN: statuses and texts of codes that were reported as a number alone, such as 5030 of a speech model.
@@ -139,7 +141,7 @@ CODES: dict[int, ErrorSpec] = {
     3007: ErrorSpec(408, "RequestTimeout", RequestTimeoutError, _TIMED_OUT),
     3008: ErrorSpec(408, "RequestAborted", RequestTimeoutError, _TIMED_OUT),
     3010: ErrorSpec(
-        400, "IncompleteInput", BadRequestError, f"{SCHEMA}: audio and images in the form and size that it takes"
+        400, "IncompleteInput", BadRequestError, f"{_SCHEMA}: audio and images in the form and size that it takes"
     ),
     3021: ErrorSpec(429, "TooManyRequests", RateLimitError, "slow down: requests are counted by the minute", True),
     3023: ErrorSpec(403, "AccountBlocked", PermissionDeniedError, "ask Cloudflare's support about this account"),
@@ -160,9 +162,9 @@ CODES: dict[int, ErrorSpec] = {
     4006: ErrorSpec(429, "DailyAllocationUsed", QuotaExceededError, _DAILY),
     5004: ErrorSpec(400, "InvalidData", BadRequestError, "the base64 input is not what the model takes"),
     5005: ErrorSpec(405, "NoLora", BadRequestError, "this model takes no lora"),
-    5006: ErrorSpec(400, "InvalidInput", BadRequestError, SCHEMA),
+    5006: ErrorSpec(400, "InvalidInput", BadRequestError, _SCHEMA),
     5007: ErrorSpec(400, "NoSuchModel", NotFoundError, "check the model's name"),
-    5012: ErrorSpec(422, "UpstreamValidation", BadRequestError, SCHEMA),
+    5012: ErrorSpec(422, "UpstreamValidation", BadRequestError, _SCHEMA),
     5016: ErrorSpec(
         403, "AgreementRequired", PermissionDeniedError, "accept the licence once, with the prompt 'agree'"
     ),
@@ -175,7 +177,7 @@ CODES: dict[int, ErrorSpec] = {
     5028: ErrorSpec(410, "ModelRetired", NotFoundError, "the service has retired this model: use another"),
     5030: ErrorSpec(503, "ModelUnavailable", InternalServerError, "try again", True),
     5035: ErrorSpec(403, "PaidPlanRequired", PermissionDeniedError, "move to Workers Paid, or prepay gateway credits"),
-    8001: ErrorSpec(400, "InvalidInput", BadRequestError, f"the model refused these inputs: {SCHEMA}"),
+    8001: ErrorSpec(400, "InvalidInput", BadRequestError, f"the model refused these inputs: {_SCHEMA}"),
     8002: ErrorSpec(400, "InvalidValue", BadRequestError, "the model refused a value, such as a language it lacks"),
     8005: ErrorSpec(
         500,
@@ -199,7 +201,7 @@ STATUSES: dict[int, ErrorSpec] = {
     401: CODES[10000],
     402: ErrorSpec(402, "BalanceEmpty", QuotaExceededError, "add money to the gateway, or bring your own key"),
     403: _FORBIDDEN,
-    404: ErrorSpec(404, "NotFound", NotFoundError, "check account_id and the model's name"),
+    404: ErrorSpec(404, "NotFound", NotFoundError, _NAME),
     405: CODES[7001],
     407: ErrorSpec(
         407, "ProxyAuthentication", BadRequestError, "the proxy wants a user and a password: put them into its address"
@@ -221,7 +223,7 @@ BY_FIRST_DIGIT: dict[int, ErrorSpec] = {
         InferenceUpstreamError,
         "redirects are not followed, the token would go along: check base_url",
     ),
-    4: ErrorSpec(400, "BadRequest", BadRequestError, SCHEMA),
+    4: ErrorSpec(400, "BadRequest", BadRequestError, _SCHEMA),
     5: ErrorSpec(500, "InternalServerError", InternalServerError, "try again", True),
 }
 """Any other status, by its first digit."""
