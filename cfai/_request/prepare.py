@@ -90,6 +90,11 @@ class ApiRequest:
         return self.model or f"{self.method} {self.url.partition('://')[2].partition('?')[0]}"
 
     @property
+    def only_reads(self) -> bool:
+        """True if it asks for what is there, and runs no model: sent again, it costs and changes nothing."""
+        return self.method == "GET" and not self.model
+
+    @property
     def host(self) -> str:
         """The host that it is sent to, for errors."""
         return self.url.partition("://")[2].partition("/")[0]

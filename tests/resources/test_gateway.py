@@ -255,9 +255,9 @@ def test_logs_are_listed_by_filters_page_after_page(gateway: AiGateway, invoke: 
     with pytest.raises(ConfigurationError, match="there is no filter 'sucess', known are search, success"):
         invoke(gateway, "list_logs", sucess=True)
     for feedback in (-1, 2, True, "1"):
-        with row(feedback), pytest.raises(ConfigurationError, match="`feedback` must be 1, or 0 for what .* -1, got"):
+        with row(feedback), pytest.raises(ConfigurationError, match=r"must be 1, or 0 for what .* -1, got"):
             invoke(gateway, "list_logs", feedback=feedback)
-    local = datetime(2026, 11, 30, 12)  # noqa: DTZ001
+    local = datetime(2026, 11, 30, 12)
     for date in (local, local.astimezone(timezone(timedelta(hours=5)))):
         route.mock(return_value=httpx.Response(200, json={"result": []}))
         invoke(gateway, "list_logs", end_date=date)
@@ -483,7 +483,7 @@ def test_a_refused_key_is_blamed_on_whose_it_is(gateway: AiGateway, invoke: Invo
             invoke(gateway, "run", steps, return_raw_response=False)
         assert "Incorrect API key" in str(caught.value)
     bare = {"provider": "workers-ai", "endpoint": LLAMA}
-    said = r"What to do: steps\[{}\] has no 'Authorization' in its headers: pass authorize=True, which sends your token\.$"
+    said = r"What to do: steps\[{}\] has no 'Authorization' in its headers: pass authorize=True, which .* token\.$"
     for of_workers_ai, number, code, hint in (
         ([bare], None, 10000, said.format(0)),
         ([steps[0], bare], None, 10000, said.format(1)),
