@@ -329,7 +329,7 @@ def _map_run_error(hints: list[str], error: InferenceUpstreamError) -> Inference
     number = (error.headers or {}).get("cf-aig-step")
     if number is None and error.code != _GATEWAY_UNAUTHORIZED:
         number = str(len(hints) - 1)  # after the last there was none to try
-    hint = hints[int(number)] if number in map(str, range(len(hints))) else ""
+    hint = {str(step): hint for step, hint in enumerate(hints)}.get(number or "")
     if isinstance(error, AuthenticationError) and hint:
         error.args = (f"{str(error).partition('. What to do: ')[0]}. What to do: {hint}.",)
     return error

@@ -170,7 +170,7 @@ def _check_options(options: Any, *, several: bool) -> None:
     options = options or {}
     check_ranges(options, _OPTION_RANGES, "ai_search_options.")
     if several:
-        given = options.get("instance_ids") or []
+        given: Any = options.get("instance_ids") or []
         ids = as_sequence(given)
         if not 1 <= len(ids) <= _MAX_INSTANCES:
             must = f"`ai_search_options.instance_ids` must name 1 to {_MAX_INSTANCES} instances in a list"

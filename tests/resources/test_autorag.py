@@ -165,6 +165,7 @@ def test_the_emulator_answers_from_the_same_documents(ai: Ai, invoke: Invoke) ->
         invoke(ai.autorag("none"), "search", {"query": "x"})
     with pytest.raises(BadRequestError, match="knows no or"):
         invoke(rag, "search", {"query": "x", "filters": {"type": "or", "filters": []}})
-    for each in ({"type": "in", "key": "year", "value": [2020]}, {"type": "eq"}, {"type": "and", "filters": [{}]}):
+    rows: list[Any] = [{"type": "in", "key": "year", "value": [2020]}, {"type": "eq"}, {"type": "and", "filters": [{}]}]
+    for each in rows:
         with row(each), pytest.raises(BadRequestError, match="a type of eq, ne, gt, gte, lt, lte"):
             invoke(rag, "search", {"query": "x", "filters": each})
