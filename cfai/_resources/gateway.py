@@ -40,10 +40,10 @@ from cfai._resources.api import (
     read_nothing,
     read_result,
     rename,
-    validate_list,
+    validate_rows,
 )
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
-from cfai._response import ApiResponse, is_stream, parse, unwrap
+from cfai._response import ApiResponse, is_stream, parse
 from cfai._streaming import aopen_stream, open_stream
 from cfai.types import GatewayLog, GatewayLogFilters, GatewayProvider, GatewayStep
 
@@ -263,7 +263,7 @@ class AiGateway:
 
         def read(response: ApiResponse, request: ApiRequest) -> Page[GatewayLog]:
             body = read_body(response, request)
-            logs = validate_list(GatewayLog, unwrap(body), response, request)
+            logs = validate_rows(GatewayLog, body, response, request)
             is_alone = filters.get("page") is not None
             return Page(logs, None if is_alone else find_next_page(number, len(logs), per_page, body))
 

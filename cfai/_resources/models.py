@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from cfai._request import ApiRequest, quote_model
-from cfai._resources.api import AccountApi, Operation, read_as, read_body, validate_list
+from cfai._resources.api import AccountApi, Operation, read_as, read_body, validate_rows
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
-from cfai._response import ApiResponse, unwrap
+from cfai._response import ApiResponse
 from cfai.types import ModelFilters, ModelInfo, ModelSchema
 
 _PER_PAGE = 50
@@ -38,7 +38,7 @@ def _build_page(filters: Mapping[str, Any], number: int) -> Operation[Page[Model
 
     def read(response: ApiResponse, request: ApiRequest) -> Page[ModelInfo]:
         body = read_body(response, request)
-        items = validate_list(ModelInfo, unwrap(body), response, request)
+        items = validate_rows(ModelInfo, body, response, request)
         is_alone = filters.get("page") is not None
         return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 

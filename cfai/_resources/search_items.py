@@ -29,12 +29,12 @@ from cfai._resources.api import (
     read_as,
     read_body,
     read_nothing,
-    validate_list,
+    validate_rows,
 )
 from cfai._resources.file_stream import AsyncFileStream, FileStream
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters
 from cfai._resources.search_operations import alist_pages, build_operation, list_pages, map_error
-from cfai._response import ApiResponse, build_response_error, parse_body, unwrap
+from cfai._response import ApiResponse, build_response_error, parse_body
 from cfai._threads import run_in_thread
 from cfai.types import (
     SearchItemChunk,
@@ -285,7 +285,7 @@ class AiSearchItem:
 
     def _build_chunks(self, limit: int, offset: int) -> Operation[Page[SearchItemChunk]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[SearchItemChunk]:
-            items = validate_list(SearchItemChunk, unwrap(read_body(response, request)), response, request)
+            items = validate_rows(SearchItemChunk, read_body(response, request), response, request)
             return Page(items, offset + len(items) if len(items) >= limit else None)
 
         return build_operation(f"{self._path}/chunks", read, query={"limit": limit, "offset": offset})
@@ -293,7 +293,7 @@ class AiSearchItem:
     def _build_logs(self, limit: int, cursor: str) -> Operation[Page[SearchItemLog]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[SearchItemLog]:
             body = read_body(response, request)
-            items = validate_list(SearchItemLog, unwrap(body), response, request)
+            items = validate_rows(SearchItemLog, body, response, request)
             info = body.get("result_info") if is_mapping(body) else None
             return Page(items, (info.get("cursor") or None) if items and is_mapping(info) else None)
 

@@ -19,9 +19,9 @@ from cfai._errors import (
 )
 from cfai._json import as_sequence, is_mapping
 from cfai._request import ApiRequest
-from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_list
+from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_rows
 from cfai._resources.pages import AsyncPages, Page, Pages, check_page_numbers, find_next_page
-from cfai._response import ApiResponse, unwrap
+from cfai._response import ApiResponse
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -80,7 +80,7 @@ def _build_page(
 
     def read(response: ApiResponse, request: ApiRequest) -> Page[M]:
         body = read_body(response, request)
-        items = validate_list(kind, unwrap(body), response, request)
+        items = validate_rows(kind, body, response, request)
         is_alone = filters.get("page") is not None
         return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 

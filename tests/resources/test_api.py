@@ -126,6 +126,24 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
 
 
 @respx.mock
+def test_null_is_a_list_without_items(remote: Ai, invoke: Invoke) -> None:
+    respx.route().respond(json={"success": True, "result": None, "errors": [], "messages": []})
+    docs = remote.search().get("docs")
+    item, job = docs.items.get("i"), docs.jobs.get("j")
+    lists = [(owner, "list") for owner in (remote.search(), docs.items, docs.jobs, remote.autorag())]
+    lists += [
+        (remote, "models"),
+        (remote.gateway("mine"), "list_logs"),
+        (job, "logs"),
+        (item, "logs"),
+        (item, "chunks"),
+    ]
+    for owner, name in lists:
+        with row((owner, name)):
+            assert invoke(owner, name) == []
+
+
+@respx.mock
 def test_what_is_no_answer_shows_no_token(remote: Ai, invoke: Invoke) -> None:
     respx.get(SEARCH).respond(text=f"hello {TOKEN}", headers={"x-echo": TOKEN})
     with pytest.raises(APIResponseValidationError) as caught:
