@@ -14,6 +14,7 @@ from cfai import (
     Ai,
     AiInternalError,
     APIResponseValidationError,
+    AuthenticationError,
     BadRequestError,
     ConfigurationError,
     InputError,
@@ -102,6 +103,15 @@ def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke)
         local.script([fault])
         with row(fault), local.ai(max_retries=0) as ai, pytest.raises(kind):
             invoke(ai, "model_schema", "@cf/zai-org/glm-4.7-flash")
+    for status, code, kind in (
+        (404, 7002, NotFoundError),
+        (429, 971, RateLimitError),
+        (401, 10000, AuthenticationError),
+    ):
+        local.script([status])
+        with row(status), local.ai(max_retries=0) as ai, pytest.raises(kind) as caught:
+            invoke(ai.search().get("docs"), "info")
+        assert (caught.value.code, "model" in str(caught.value)) == (code, False), "no model is run"
     local.script(["rate-limited", "ok"])
     with local.ai(max_retries=1) as ai:
         assert invoke(ai, "model_schema", "@cf/zai-org/glm-4.7-flash").input

@@ -43,6 +43,7 @@ from cfai.local.routes import (
 from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest, WebSocketConnection
 from cfai.local.wire import (
     CODES_BY_STATUS,
+    RESOURCE_CODES_BY_STATUS,
     ErrorResponse,
     Generation,
     Parts,
@@ -343,7 +344,8 @@ def _build_failure(fault: Fault, route: Route) -> Reply | None:
     if fault.body is not None:
         return Reply(fault.status or 200, "application/json", fault.body, headers=headers)
     if fault.status or (fault.code and fault.error_after is None):
-        code = CODES_BY_STATUS.get(fault.status or 0) if fault.code is None else fault.code
+        codes = RESOURCE_CODES_BY_STATUS if isinstance(route, ResourceRoute) else CODES_BY_STATUS
+        code = codes.get(fault.status or 0) if fault.code is None else fault.code
         raise ErrorResponse(code, fault.message, status=fault.status)
     return build_json_reply(200, build_envelope({}) if route.has_envelope else {}) if fault.empty else None
 

@@ -103,6 +103,8 @@ _GATEWAY_CODES = range(2000, 2100)
 
 CODES_BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
 """The code a status most often comes with."""
+RESOURCE_CODES_BY_STATUS = {401: 10000, 404: 7002, 429: 971}
+"""The same where no model is run."""
 
 _STATUS_MESSAGES = {402: "Insufficient balance; add money to your gateway or use BYOK"}
 """Texts of statuses that come with no code."""
