@@ -192,7 +192,8 @@ def parse_gateway(gateway: Secret) -> Gateway:
             raise ConfigurationError(
                 f"gateway retries must be a dict with 'max_attempts' and the like, got {describe(retries)}"
             )
-        retries = {_to_snake_case(name): value for name, value in cast("Mapping[Any, Any]", retries).items()}
+        given = cast("Mapping[Any, Any]", retries)
+        retries = {_name_option(name, GatewayRetries): value for name, value in given.items()}
         _check_names(retries, "gateway retries", GatewayRetries)
         options |= retries
     id = options.pop("id", None)
@@ -220,7 +221,7 @@ def _split_token(gateway: Any) -> tuple[dict[str, Any] | str, Secret | None]:
     options: dict[str, Any] = {}
     for name, value in cast("Mapping[Any, Any]", gateway).items():
         # The value of an option that there is not, such as `Token`, is not needed to say so.
-        known = _to_snake_case(name)
+        known = _name_option(name, GatewayOptions)
         options[known] = value if known in GatewayOptions.__annotations__ else None
     token = options.pop("token", None)
     is_empty = token is None or (isinstance(token, str) and not token)
@@ -235,9 +236,11 @@ def _check_names(options: Mapping[str, Any], place: str, known: type) -> None:
         raise ConfigurationError(f"{place}: no option {unknown[0][:40]!r}, known are {known_names}")
 
 
-def _to_snake_case(name: Any) -> str:
-    """Return the name of an option; the binding's are in camel case."""
-    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name if isinstance(name, str) else describe(name))
+def _name_option(name: Any, known: type) -> str:
+    """Return the name of an option, for the binding's in camel case that of `known`; another as it was typed."""
+    typed = name if isinstance(name, str) else describe(name)
+    snake_case = re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", typed)
+    return snake_case if snake_case in known.__annotations__ else typed
 
 
 def _encode_option(name: str, value: Any) -> str:

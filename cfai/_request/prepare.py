@@ -92,6 +92,11 @@ class ApiRequest:
         return self.model or f"{self.method} {self.url.partition('://')[2].partition('?')[0]}"
 
     @property
+    def only_reads(self) -> bool:
+        """True if it asks for what is there, and runs no model: sent again, it costs and changes nothing."""
+        return self.method == "GET" and not self.model
+
+    @property
     def host(self) -> str:
         """The host that it is sent to, for errors."""
         return self.url.partition("://")[2].partition("/")[0]
@@ -122,6 +127,7 @@ def prepare(config: ClientConfig, model: str, inputs: Any, options: RunOptions) 
     if not has_preloaded.is_set():
         preload()
     path, policy, raw = quote_model(model), config.limit_policy, None
+    model, path = model.removeprefix("run/"), path.removeprefix("run/")  # as a step of a gateway may name it
     entry = policy.get_model(model)
     if entry is not None and entry.is_realtime_only and policy.mode != "off":
         raise InputError(f"{model} takes calls by WebSocket alone: call `arealtime`, or choose another model")

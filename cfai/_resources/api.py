@@ -301,6 +301,12 @@ def validate_list(kind: type[M], value: Any, response: ApiResponse, request: Api
     return [validate(kind, each, response, request) for each in cast("list[Any]", value)]
 
 
+def validate_rows(kind: type[M], body: Any, response: ApiResponse, request: ApiRequest) -> list[M]:
+    """Return the result of an answer as models of pydantic; `null` is a list without any."""
+    is_null = is_mapping(body) and "result" in body and body["result"] is None
+    return [] if is_null else validate_list(kind, unwrap(body), response, request)
+
+
 def make_unreadable_error(problem: str, response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:
     """Return the error for a 2xx that is not what its operation answers."""
     problem = f"{request.method} {request.url.partition('?')[0]} was answered with what cannot be read: {problem}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal, Unpack, overload
 
@@ -40,16 +40,19 @@ from cfai._resources.api import (
     read_nothing,
     read_result,
     rename,
-    validate_list,
+    validate_rows,
 )
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
-from cfai._response import ApiResponse, is_stream, parse, unwrap
+from cfai._response import ApiResponse, is_stream, parse
 from cfai._streaming import aopen_stream, open_stream
 from cfai.types import GatewayLog, GatewayLogFilters, GatewayProvider, GatewayStep
 
 _PER_PAGE = 50
 _ERRORS: Mapping[int | None, type[InferenceUpstreamError]] = {None: AiGatewayInternalError}
 _LOG_ERRORS = {404: AiGatewayLogNotFound, **_ERRORS}
+
+_GATEWAY_UNAUTHORIZED = 2009
+"""The code of a gateway that refuses the call itself."""
 
 OpenStream = Callable[[ApiResponse, PreparedCall], Any]
 """What makes a stream of a response."""
@@ -96,14 +99,14 @@ class AiGateway:
     def list_logs(self, **filters: Unpack[GatewayLogFilters]) -> Pages[GatewayLog]:
         """List the logs that fit filters. Each page is fetched when it is come to.
 
-        Raises `ConfigurationError` for a filter that there is not, and while it is iterated what `get_log` raises.
+        Raises `ConfigurationError` for a filter that cannot be, and while it is iterated what `get_log` raises.
         """
-        check_filters(filters, GatewayLogFilters)
+        _check_log_filters(filters)
         return Pages(self._api, partial(self._build_page, filters), filters.get("page") or 1)
 
     def alist_logs(self, **filters: Unpack[GatewayLogFilters]) -> AsyncPages[GatewayLog]:
         """List the logs that fit filters, for `async for`."""
-        check_filters(filters, GatewayLogFilters)
+        _check_log_filters(filters)
         return AsyncPages(self._api, partial(self._build_page, filters), filters.get("page") or 1)
 
     def patch_log(
@@ -253,11 +256,14 @@ class AiGateway:
 
     def _build_page(self, filters: Mapping[str, Any], number: int) -> Operation[Page[GatewayLog]]:
         per_page = filters.get("per_page") or _PER_PAGE
-        dates = {name: value.isoformat() for name, value in filters.items() if isinstance(value, datetime)}
+        # In UTC: a date without a zone is of this machine's, as everywhere in Python.
+        dates = {
+            name: value.astimezone(UTC).isoformat() for name, value in filters.items() if isinstance(value, datetime)
+        }
 
         def read(response: ApiResponse, request: ApiRequest) -> Page[GatewayLog]:
             body = read_body(response, request)
-            logs = validate_list(GatewayLog, unwrap(body), response, request)
+            logs = validate_rows(GatewayLog, body, response, request)
             is_alone = filters.get("page") is not None
             return Page(logs, None if is_alone else find_next_page(number, len(logs), per_page, body))
 
@@ -294,7 +300,7 @@ class AiGateway:
             headers={**headers, **extra.value},
             token_header="cf-aig-authorization",
             read=partial(_read_answer, listed, None if raw else open_stream),
-            map_error=partial(_map_run_error, [step["provider"] for step in listed.value]),
+            map_error=partial(_map_run_error, _list_hints(listed.value)),
             body_secrets=_list_secrets(listed.value),
             wants_stream=any(_get_query(step).get("stream") for step in listed.value),
             wants_raw=raw,
@@ -314,14 +320,24 @@ def _map_log_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
     return rename(error, _LOG_ERRORS, {404: "Log Not Found"})
 
 
-def _map_run_error(providers: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
-    """Return an error, which blames the key of the provider that refused it, and not the API token."""
-    number = (error.headers or {}).get("cf-aig-step", "")
-    is_known = number in map(str, range(len(providers)))
-    if isinstance(error, AuthenticationError) and is_known and providers[int(number)] != "workers-ai":
-        hint = f"check the key of {providers[int(number)]}, in the headers of steps[{number}] or stored in the gateway"
+def _map_run_error(hints: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
+    """Return an error, which blames what the step that was refused has for a key, and not the API token."""
+    number = (error.headers or {}).get("cf-aig-step")
+    if number is None and error.code != _GATEWAY_UNAUTHORIZED:
+        number = str(len(hints) - 1)  # after the last there was none to try
+    hint = {str(step): hint for step, hint in enumerate(hints)}.get(number or "")
+    if isinstance(error, AuthenticationError) and hint:
         error.args = (f"{str(error).partition('. What to do: ')[0]}. What to do: {hint}.",)
     return error
+
+
+def _check_log_filters(filters: Mapping[str, Any]) -> None:
+    """Raise `ConfigurationError` for filters that no list of logs has."""
+    check_filters(filters, GatewayLogFilters)
+    feedback = filters.get("feedback")
+    if feedback is not None and (isinstance(feedback, bool) or feedback not in (0, 1)):
+        must = "the filter `feedback` must be 1, or 0 for what `patch_log` sets as -1"
+        raise ConfigurationError(f"{must}, got {describe(feedback)}")
 
 
 def _check_patch(name: str, value: Any) -> None:
@@ -369,10 +385,28 @@ def _copy_step(step: Mapping[str, Any], token: Secret | None) -> dict[str, Any]:
     """Return a step as it is sent: its headers as text, and with a token for Workers AI, if there is one to add."""
     given: Mapping[Any, Any] = step.get("headers") or {}
     headers = {name: _to_header_text(value) for name, value in given.items()}
-    is_authorized = any(str(name).lower() == "authorization" for name in headers)
-    if token is not None and step["provider"] == "workers-ai" and not is_authorized:
+    if token is not None and _lacks_token(step):
         headers["Authorization"] = f"Bearer {token.value}"
     return {**step, "headers": headers} if headers or "headers" in step else {**step}
+
+
+def _lacks_token(step: Mapping[str, Any]) -> bool:
+    """Return True for a step of Workers AI without a key."""
+    is_authorized = any(str(name).lower() == "authorization" for name in step.get("headers") or ())
+    return step["provider"] == "workers-ai" and not is_authorized
+
+
+def _list_hints(steps: list[dict[str, Any]]) -> list[str]:
+    """Return what to do about a refused key, by step; nothing where the API token is the key."""
+    hints: list[str] = []
+    for number, step in enumerate(steps):
+        hint = ""
+        if _lacks_token(step):
+            hint = f"steps[{number}] has no 'Authorization' in its headers: pass authorize=True, which sends your token"
+        elif (provider := step["provider"]) != "workers-ai":
+            hint = f"check the key of {provider}, in the headers of steps[{number}] or stored in the gateway"
+        hints.append(hint)
+    return hints
 
 
 def _to_header_text(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cfai._json import is_mapping
 from cfai._request import ApiRequest, quote_model
-from cfai._resources.api import AccountApi, Operation, read_as, read_body, rename_as_internal, validate_list
+from cfai._resources.api import AccountApi, Operation, read_as, read_body, rename_as_internal, validate_rows
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
 from cfai._response import ApiResponse, unwrap
 from cfai.types import ModelFilters, ModelInfo, ModelSchema
@@ -40,10 +40,9 @@ def _build_page(filters: Mapping[str, Any], number: int) -> Operation[Page[Model
     def read(response: ApiResponse, request: ApiRequest) -> Page[ModelInfo]:
         body = read_body(response, request)
         rows = unwrap(body)
-        if is_mapping(rows) and "data" in rows:
-            # UNCERTAIN: what `format=openrouter` answers. OpenRouter's own lists are an object with their rows in it.
-            rows = rows["data"]
-        items = validate_list(ModelInfo, rows, response, request)
+        # UNCERTAIN: what `format=openrouter` answers. OpenRouter's own lists are an object with their rows in it.
+        is_object = is_mapping(rows) and "data" in rows
+        items = validate_rows(ModelInfo, rows["data"] if is_object else body, response, request)
         is_alone = filters.get("page") is not None
         return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 

@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from email.message import Message
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 import anyio
 
 from cfai._config import check_seconds
-from cfai._credentials import describe
+from cfai._credentials import check_flag, describe
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping
 from cfai._request import ApiRequest, Medium, StreamedFile, make_form, open_medium
@@ -28,12 +29,12 @@ from cfai._resources.api import (
     read_as,
     read_body,
     read_nothing,
-    validate_list,
+    validate_rows,
 )
 from cfai._resources.file_stream import AsyncFileStream, FileStream
 from cfai._resources.pages import AsyncPages, Page, Pages, check_filters
 from cfai._resources.search_operations import alist_pages, build_operation, list_pages, map_error
-from cfai._response import ApiResponse, build_response_error, parse_body, unwrap
+from cfai._response import ApiResponse, build_response_error, parse_body
 from cfai._threads import run_in_thread
 from cfai.types import (
     SearchItemChunk,
@@ -114,15 +115,14 @@ class AiSearchItems:
         *,
         metadata: Mapping[str, Any] | None = None,
         poll_interval: float = 1.0,
-        timeout: float = 30.0,
+        timeout: float | None = 30.0,
     ) -> SearchItemInfo:
         """Upload a document, and ask every `poll_interval` seconds whether it is indexed, for `timeout` seconds.
 
-        Returns the last that was heard of it: look at its `status`.
+        `timeout=None` asks as long as it takes. Returns the last that was heard of it: look at its `status`.
         """
-        check_seconds("poll_interval", poll_interval)
-        check_seconds("timeout", timeout)
-        info, end = self.upload(name, content, metadata=metadata), time.monotonic() + timeout
+        seconds = _check_polling(poll_interval, timeout)
+        info, end = self.upload(name, content, metadata=metadata), time.monotonic() + seconds
         while info.id and info.status in _PENDING and time.monotonic() + poll_interval <= end:
             time.sleep(poll_interval)
             info = self.get(info.id).info()
@@ -135,12 +135,11 @@ class AiSearchItems:
         *,
         metadata: Mapping[str, Any] | None = None,
         poll_interval: float = 1.0,
-        timeout: float = 30.0,  # noqa: ASYNC109  # not of a call: how long is asked
+        timeout: float | None = 30.0,  # noqa: ASYNC109  # not of a call: how long is asked
     ) -> SearchItemInfo:
         """Upload a document, awaited, and ask whether it is indexed."""
-        check_seconds("poll_interval", poll_interval)
-        check_seconds("timeout", timeout)
-        info, end = await self.aupload(name, content, metadata=metadata), time.monotonic() + timeout
+        seconds = _check_polling(poll_interval, timeout)
+        info, end = await self.aupload(name, content, metadata=metadata), time.monotonic() + seconds
         while info.id and info.status in _PENDING and time.monotonic() + poll_interval <= end:
             await anyio.sleep(poll_interval)
             info = await self.get(info.id).ainfo()
@@ -160,6 +159,7 @@ class AiSearchItems:
     def _upload(
         self, name: str, content: Any, metadata: Mapping[str, Any] | None, wait_for_completion: bool
     ) -> Operation[SearchItemInfo]:
+        check_flag("wait_for_completion", wait_for_completion)
         parts: list[tuple[str, str | Medium]] = [("file", _open_document(name, content))]
         if metadata is not None:
             if not is_mapping(metadata):
@@ -247,11 +247,13 @@ class AiSearchItem:
     def chunks(self, *, limit: int = 20, offset: int = 0) -> Pages[SearchItemChunk]:
         """List its chunks from the `offset`th on, `limit` a page, from 1 to 100. Each page is fetched when come to."""
         _check_limit(limit)
+        _check_offset(offset)
         return Pages(self._api, partial(self._build_chunks, limit), offset)
 
     def achunks(self, *, limit: int = 20, offset: int = 0) -> AsyncPages[SearchItemChunk]:
         """List its chunks, for `async for`."""
         _check_limit(limit)
+        _check_offset(offset)
         return AsyncPages(self._api, partial(self._build_chunks, limit), offset)
 
     def logs(self, *, limit: int = 50, cursor: str = "") -> Pages[SearchItemLog]:
@@ -271,6 +273,7 @@ class AiSearchItem:
         return build_operation(self._path, read_as(SearchItemInfo))
 
     def _sync(self, wait_for_completion: bool) -> Operation[SearchItemInfo]:
+        check_flag("wait_for_completion", wait_for_completion)
         body: dict[str, Any] = {"next_action": "INDEX"}
         if wait_for_completion:
             body["wait_for_completion"] = True
@@ -282,7 +285,7 @@ class AiSearchItem:
 
     def _build_chunks(self, limit: int, offset: int) -> Operation[Page[SearchItemChunk]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[SearchItemChunk]:
-            items = validate_list(SearchItemChunk, unwrap(read_body(response, request)), response, request)
+            items = validate_rows(SearchItemChunk, read_body(response, request), response, request)
             return Page(items, offset + len(items) if len(items) >= limit else None)
 
         return build_operation(f"{self._path}/chunks", read, query={"limit": limit, "offset": offset})
@@ -290,7 +293,7 @@ class AiSearchItem:
     def _build_logs(self, limit: int, cursor: str) -> Operation[Page[SearchItemLog]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[SearchItemLog]:
             body = read_body(response, request)
-            items = validate_list(SearchItemLog, unwrap(body), response, request)
+            items = validate_rows(SearchItemLog, body, response, request)
             info = body.get("result_info") if is_mapping(body) else None
             return Page(items, (info.get("cursor") or None) if items and is_mapping(info) else None)
 
@@ -316,8 +319,22 @@ def _open_document(name: Any, content: Any) -> Medium:
     return replace(document, filename=name, media_type=mimetypes.guess_type(name)[0] or document.media_type)
 
 
+def _check_polling(poll_interval: Any, timeout: float | None) -> float:
+    """Return for how many seconds is asked at most. Raises `ConfigurationError`."""
+    if poll_interval is None:
+        raise ConfigurationError("`poll_interval` must be a positive number of seconds, got None")
+    check_seconds("poll_interval", poll_interval)
+    check_seconds("timeout", timeout)
+    return inf if timeout is None else timeout
+
+
+def _check_offset(offset: Any) -> None:
+    if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
+        raise ConfigurationError(f"`offset` must be a whole number of 0 or more, got {describe(offset)}")
+
+
 def _check_limit(limit: Any) -> None:
-    if not isinstance(limit, int) or not 1 <= limit <= _MAX_PER_PAGE:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MAX_PER_PAGE:
         raise ConfigurationError(f"`limit` must be an integer from 1 to {_MAX_PER_PAGE}, got {describe(limit)}")
 
 

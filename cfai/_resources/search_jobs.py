@@ -42,7 +42,7 @@ class AiSearchJobs:
 
     def _create(self, description: str | None) -> Operation[SearchJobInfo]:
         body: dict[str, Any] = {} if description is None else {"description": description}
-        return build_operation(self._path, read_as(SearchJobInfo), method="POST", json=body)
+        return build_operation(self._path, read_as(SearchJobInfo), method="POST", json=body, makes_something=True)
 
 
 class AiSearchJob:

@@ -19,9 +19,9 @@ from cfai._errors import (
 )
 from cfai._json import as_sequence, is_mapping
 from cfai._request import ApiRequest
-from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_list
+from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_rows
 from cfai._resources.pages import AsyncPages, Page, Pages, check_page_numbers, find_next_page
-from cfai._response import ApiResponse, unwrap
+from cfai._response import ApiResponse
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -80,7 +80,7 @@ def _build_page(
 
     def read(response: ApiResponse, request: ApiRequest) -> Page[M]:
         body = read_body(response, request)
-        items = validate_list(kind, unwrap(body), response, request)
+        items = validate_rows(kind, body, response, request)
         is_alone = filters.get("page") is not None
         return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
 
@@ -97,7 +97,8 @@ def check_instance_id(value: Any) -> str:
         must = (
             f"an instance's id must have 1 to {_MAX_ID} small letters, digits and _, with single hyphens between them"
         )
-        raise ConfigurationError(f"{must}, got {describe(value)}")
+        came = f"{len(value)} characters" if isinstance(value, str) and len(value) > _MAX_ID else describe(value)
+        raise ConfigurationError(f"{must}, got {came}")
     return value
 
 
@@ -169,9 +170,10 @@ def _check_options(options: Any, *, several: bool) -> None:
     options = options or {}
     check_ranges(options, _OPTION_RANGES, "ai_search_options.")
     if several:
-        ids = as_sequence(options.get("instance_ids"))
+        given: Any = options.get("instance_ids") or []
+        ids = as_sequence(given)
         if not 1 <= len(ids) <= _MAX_INSTANCES:
-            must = f"`ai_search_options.instance_ids` must name 1 to {_MAX_INSTANCES} instances"
-            raise InputError(f"{must}, got {len(ids)}")
+            must = f"`ai_search_options.instance_ids` must name 1 to {_MAX_INSTANCES} instances in a list"
+            raise InputError(f"{must}, got {describe(given) if given and not ids else len(ids)}")
         for each in ids:
             check_instance_id(each)

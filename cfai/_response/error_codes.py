@@ -43,6 +43,7 @@ _TOKEN = (
 _HEADER = "check the token: it is sent as it was given, so it may hold quotes, spaces or another secret's value"
 _ADDRESS = "check account_id, base_url, and the name or id of what was called"
 _SCHEMA = "compare the inputs with the model's schema"
+_NAME = "check account_id and the model's name"
 _SPENT = "the gateway's spend limit is reached: wait for its next window, or raise it in the dashboard"
 _GUARDRAIL = "a guardrail of the gateway blocked the {}: word the prompt in another way, or change its settings"
 _PRIVATE = "this account may not use this model"
@@ -50,6 +51,9 @@ _LORA = "ai.finetunes.list() has the account's, and ai.finetunes.public() those 
 _BANNED = "the edge blocks this network: try another one, without VPN or proxy"
 _ORIGIN = "the host in base_url cannot be reached from Cloudflare's edge: check it"
 _PROVIDER_KEY = "store the provider's key in the gateway, or load credits and turn its authentication on"
+
+WITHOUT_MODEL = {_SCHEMA: "compare what was passed with Cloudflare's reference of this call", _NAME: _ADDRESS}
+"""What is said in the place of a hint about a model, for a call that runs none."""
 
 # Codes as of 2026-11: developers.cloudflare.com/workers-ai/platform/errors, and those that public reports name.
 # UNCERTAIN: the statuses of 5023 to 5025.
@@ -197,7 +201,7 @@ STATUSES: dict[int, ErrorSpec] = {
     401: CODES[10000],
     402: ErrorSpec(402, "BalanceEmpty", QuotaExceededError, "add money to the gateway, or bring your own key"),
     403: _FORBIDDEN,
-    404: ErrorSpec(404, "NotFound", NotFoundError, "check account_id and the model's name"),
+    404: ErrorSpec(404, "NotFound", NotFoundError, _NAME),
     405: CODES[7001],
     407: ErrorSpec(
         407, "ProxyAuthentication", BadRequestError, "the proxy wants a user and a password: put them into its address"

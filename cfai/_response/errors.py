@@ -42,6 +42,7 @@ from cfai._response.error_codes import (
     STATUSES,
     TEXTS,
     UNKNOWN_FAILURE,
+    WITHOUT_MODEL,
     ErrorSpec,
 )
 from cfai._response.parsed_limit import ParsedLimit, parse_limit
@@ -119,6 +120,7 @@ def build_error(
         unsaid = "no reason given" if body else "the answer has no body"
         reason = "the service failed without saying why" if status >= 500 else unsaid
     hint = _find_hint(spec, problem.message, model, inputs or {})
+    hint = WITHOUT_MODEL.get(hint, hint) if model == "" else hint
     if 400 <= status < 500 and status != 407 and isinstance(body, str) and is_foreign_page(body):
         hint = "a web page answered, and not Workers AI: check base_url, and the proxy or firewall on the way"
     if spec.kind is BadRequestError and inputs is not None and (wrong := find_input_problem(reason, inputs)):

@@ -151,9 +151,10 @@ def build_broken_error(
         kind, reason = APITimeoutError, f"{error}; {came}"
     else:
         kind, reason = APITimeoutError, f"{came}, and no more in time: raise timeout=, or stream the answer"
+    advice = "" if request.only_reads else ". It may have been billed, so it was not sent again"
     return kind(
-        f"{reason} ({_describe(meta)}). It may have been billed, so it was not sent again",
-        retryable=False,
+        f"{reason} ({_describe(meta)}){advice}",
+        retryable=request.only_reads and kind is BrokenResponseError,
         status_code=meta.status_code,
         request_id=meta.request_id,
         body=parse_redacted_body(content, request.secrets),

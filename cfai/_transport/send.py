@@ -432,6 +432,7 @@ def _map_exception(
         host, secrets = f"{host} through {describe_proxy(proxy)}", [*secrets, *list_proxy_secrets(proxy)]
     if is_closed:
         host = f"{host} before the Ai was closed"
+    may_be_billed = may_be_billed and not request.only_reads
     error: Exception | None = map_transport_error(
         exception, request.model, host, may_be_billed=may_be_billed, is_unsent=is_unsent, secrets=secrets
     )

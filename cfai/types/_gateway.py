@@ -87,7 +87,7 @@ class GatewayLogFilters(TypedDict, total=False):
     response_content_type: str
     """Such as `text/event-stream`."""
     start_date: datetime | str
-    """No earlier than this."""
+    """No earlier than this; a `datetime` without a zone is of this machine's."""
     end_date: datetime | str
     """No later than this."""
     feedback: Literal[0, 1]

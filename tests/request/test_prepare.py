@@ -289,6 +289,10 @@ def test_a_gateway_is_reached_by_the_route_of_the_client_and_the_author_of_the_m
             is_older_host = url == gateway_host
             assert request.headers.get("cf-aig-authorization") == ("Bearer the-token" if is_older_host else None)
             assert request.headers.get("cf-aig-gateway-id") == ("mine" if gateway and not is_older_host else None)
+    for account, gateway in product((ACCOUNT, REST), ("mine", None)):
+        with row((account.gateway_route, gateway)):
+            request, plain = (built(name, account=account, gateway=gateway) for name in (f"run/{MODEL}", MODEL))
+            assert (request.url, request.body, request.model) == (plain.url, plain.body, MODEL)
     request = built(inputs={"prompt": "a private matter"}, gateway={"id": "g", "token": "for-the-gateway"})
     assert request.headers["authorization"] == "Bearer the-token"
     assert request.headers["cf-aig-authorization"] == "Bearer for-the-gateway"
@@ -361,7 +365,9 @@ def test_each_option_of_a_gateway_is_a_header_under_either_spelling() -> None:
 def test_what_is_no_option_of_a_gateway_is_refused() -> None:
     no_id = "`gateway` must have the 'id' of the gateway, such as 'default'"
     rows: list[tuple[Any, str]] = [
-        ({"id": "g", "skipCash": True}, r"'skip_cash'.*skip_cache"),
+        ({"id": "g", "skipCash": True}, r"'skipCash'.*skip_cache"),
+        ({"id": "g", "cacheTTL": 60}, r"gateway: no option 'cacheTTL', known are .*cache_ttl"),
+        ({"id": "g", "retries": {"maxAtempts": 3}}, "gateway retries: no option 'maxAtempts'"),
         ({"id": "g", "max_attempts": 3}, "no option 'max_attempts'"),
         ({"id": "g", "extra": None}, "no option 'extra'"),
         ({"id": "g", "retries": {"attempts": 3}}, "gateway retries: no option 'attempts', known are max_attempts, r"),

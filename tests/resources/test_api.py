@@ -15,6 +15,8 @@ from cfai import (
     Ai,
     AiInternalError,
     APIResponseValidationError,
+    AuthenticationError,
+    BadRequestError,
     ConfigurationError,
     InputError,
     NotFoundError,
@@ -132,6 +134,15 @@ def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke)
         with row(fault), local.ai(max_retries=0) as ai, pytest.raises(kind) as caught:
             invoke(ai, "models")
         assert caught.value.name == "AiInternalError", "as in the binding, which has no other"  # type: ignore[attr-defined]
+    for status, code, kind in (
+        (404, 7002, NotFoundError),
+        (429, 971, RateLimitError),
+        (401, 10000, AuthenticationError),
+    ):
+        local.script([status])
+        with row(status), local.ai(max_retries=0) as ai, pytest.raises(kind) as caught:
+            invoke(ai.search().get("docs"), "info")
+        assert (caught.value.code, "model" in str(caught.value)) == (code, False), "no model is run"
     local.script(["rate-limited", "ok"])
     with local.ai(max_retries=1) as ai:
         assert invoke(ai, "model_schema", "@cf/zai-org/glm-4.7-flash").input
@@ -150,8 +161,9 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
         with row(response), pytest.raises(APIResponseValidationError, match=said):
             invoke(remote, "models")
     respx.get(SEARCH).respond(json={"success": False, "errors": [{"code": 7000, "message": f"No route, {TOKEN}"}]})
-    with pytest.raises(AiInternalError, match="AiInternalError: No route") as caught:
+    with pytest.raises(BadRequestError, match="No route") as caught:
         invoke(remote, "models")
+    assert caught.value.name == "AiInternalError"
     assert TOKEN not in str(caught.value) + str(caught.value.body)
 
 
@@ -164,6 +176,24 @@ def test_bytes_that_are_no_characters_cost_no_answer(remote: Ai, invoke: Invoke)
             first, second, third = invoke(remote, "models")
             assert first.name.replace("\ufffd\ufffd", "\ufffd") == "a \ufffd b"
             assert (second.name, third.name) == ("😀", "c")
+
+
+@respx.mock
+def test_null_is_a_list_without_items(remote: Ai, invoke: Invoke) -> None:
+    respx.route().respond(json={"success": True, "result": None, "errors": [], "messages": []})
+    docs = remote.search().get("docs")
+    item, job = docs.items.get("i"), docs.jobs.get("j")
+    lists = [(owner, "list") for owner in (remote.search(), docs.items, docs.jobs, remote.autorag())]
+    lists += [
+        (remote, "models"),
+        (remote.gateway("mine"), "list_logs"),
+        (job, "logs"),
+        (item, "logs"),
+        (item, "chunks"),
+    ]
+    for owner, name in lists:
+        with row((owner, name)):
+            assert invoke(owner, name) == []
 
 
 @respx.mock

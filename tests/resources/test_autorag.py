@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -151,9 +152,13 @@ def test_the_emulator_answers_from_the_same_documents(ai: Ai, invoke: Invoke) ->
     [info] = invoke(rag, "list")
     assert (info.id, info.enable, info.status) == ("docs", True, "ready")
     found = invoke(rag, "search", {"query": "a city", "max_num_results": 1})
-    assert [(each.filename, each.attributes["folder"]) for each in found.data] == [("usa/new-york.md", "usa")]
+    [match] = found.data
+    assert (match.filename, match.attributes["folder"]) == ("usa/new-york.md", "usa/")
+    assert abs(match.attributes["modified_date"] / 1000 - datetime.now(UTC).timestamp()) < 60
+    assert match.attributes["modified_date"] == docs.search({"query": "a city"}).chunks[0].item.timestamp
     filters = [
         {"type": "eq", "key": "year", "value": 2020},
+        {"type": "ne", "key": "folder", "value": match.attributes["folder"]},
         {
             "type": "and",
             "filters": [{"type": "gte", "key": "year", "value": 2020}, {"type": "lt", "key": "year", "value": 2021}],
@@ -167,3 +172,7 @@ def test_the_emulator_answers_from_the_same_documents(ai: Ai, invoke: Invoke) ->
         invoke(ai.autorag("none"), "search", {"query": "x"})
     with pytest.raises(BadRequestError, match="knows no or"):
         invoke(rag, "search", {"query": "x", "filters": {"type": "or", "filters": []}})
+    rows: list[Any] = [{"type": "in", "key": "year", "value": [2020]}, {"type": "eq"}, {"type": "and", "filters": [{}]}]
+    for each in rows:
+        with row(each), pytest.raises(BadRequestError, match="a type of eq, ne, gt, gte, lt, lte"):
+            invoke(rag, "search", {"query": "x", "filters": each})

@@ -215,6 +215,7 @@ def test_what_a_broken_answer_may_have_made_is_not_sent_again(invoke: Invoke, fo
         (patient.finetunes, "create", (), {"model": MISTRAL, "name": "tickets"}),
         (patient.finetunes, "upload_asset", ("1-2", config), {}),
         (namespace, "create", ({"id": "docs"},), {}),
+        (namespace.get("docs").jobs, "create", (), {}),
     ]
     for owner, name, arguments, options in rows:
         route = respx.post(url__startswith=URL.removesuffix("/ai/finetunes"))

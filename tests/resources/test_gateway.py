@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import pickle
 import traceback
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import anyio
@@ -256,6 +257,14 @@ def test_logs_are_listed_by_filters_page_after_page(gateway: AiGateway, invoke: 
     assert route.calls[1].request.url.params["page"] == "2"
     with pytest.raises(ConfigurationError, match="there is no filter 'sucess', known are search, success"):
         invoke(gateway, "list_logs", sucess=True)
+    for feedback in (-1, 2, True, "1"):
+        with row(feedback), pytest.raises(ConfigurationError, match=r"must be 1, or 0 for what .* -1, got"):
+            invoke(gateway, "list_logs", feedback=feedback)
+    local = datetime(2026, 11, 30, 12)
+    for date in (local, local.astimezone(timezone(timedelta(hours=5)))):
+        route.mock(return_value=httpx.Response(200, json={"result": []}))
+        invoke(gateway, "list_logs", end_date=date)
+        assert route.calls.last.request.url.params["end_date"] == local.astimezone(UTC).isoformat()
     respx.get(f"{API}/logs").respond(500, text="it broke")
     with pytest.raises(AiGatewayInternalError, match="it broke"):
         invoke(gateway, "list_logs")
@@ -476,6 +485,19 @@ def test_a_refused_key_is_blamed_on_whose_it_is(gateway: AiGateway, invoke: Invo
         with row(number), pytest.raises(AuthenticationError, match=said) as caught:
             invoke(gateway, "run", steps, return_raw_response=False)
         assert "Incorrect API key" in str(caught.value)
+    bare = {"provider": "workers-ai", "endpoint": LLAMA}
+    said = r"What to do: steps\[{}\] has no 'Authorization' in its headers: pass authorize=True, which .* token\.$"
+    for of_workers_ai, number, code, hint in (
+        ([bare], None, 10000, said.format(0)),
+        ([steps[0], bare], None, 10000, said.format(1)),
+        ([steps[0], bare], "1", 10000, said.format(1)),
+        ([bare], None, 2009, "the gateway wants a token"),
+        ([STEP], None, 10000, "check the token"),
+    ):
+        headers = {} if number is None else {"cf-aig-step": number}
+        respx.post(HOST).respond(401, json={"errors": [{"code": code, "message": "no"}]}, headers=headers)
+        with row((of_workers_ai, code)), pytest.raises(AuthenticationError, match=hint):
+            invoke(gateway, "run", of_workers_ai, return_raw_response=False)
 
 
 @respx.mock
@@ -513,16 +535,16 @@ def test_steps_are_tried_in_order_until_one_answers(local_gateway: AiGateway, ai
             assert (answer.meta.gateway_step, answer.meta.gateway_log_id is not None) == (number, True)
             log = invoke(local_gateway, "get_log", response.headers["cf-aig-log-id"])
             assert (log.model, log.step, log.success) == (GLM, number, True)
-    assert ai.usage.calls == 2 * len(rows)
     assert invoke(local_gateway, "run", [openai, unknown], authorize=True).json()["errors"][0]["code"] == 5007
     assert invoke(local_gateway, "run", openai).json()["error"][0]["code"] == 2008
     [refused] = invoke(local_gateway, "run", {"provider": "workers-ai", "endpoint": GLM, "query": HELLO}).json()[
         "errors"
     ]
     assert refused["code"] == 10000
+    assert ai.usage.calls == 2 * len(rows), "those that were refused do not count"
 
 
-def test_a_step_streams(ai: Ai, local_gateway: AiGateway) -> None:
+def test_a_step_streams(local: Emulator, ai: Ai, local_gateway: AiGateway) -> None:
     step: Any = {"provider": "workers-ai", "endpoint": GLM, "query": {**HELLO, "stream": True}}
     with local_gateway.run(step, authorize=True, return_raw_response=False) as stream:
         assert isinstance(stream, Stream)
@@ -531,6 +553,9 @@ def test_a_step_streams(ai: Ai, local_gateway: AiGateway) -> None:
     response = local_gateway.run(step, authorize=True)
     assert not response.is_closed
     assert response.read().endswith(b"data: [DONE]\n\n")
+    response = local.ai().gateway("my-gateway").run(step, authorize=True)
+    gc.collect()
+    assert response.read().endswith(b"data: [DONE]\n\n"), "it keeps its client, which nobody else does"
 
     async def main() -> None:
         async with await local_gateway.arun(step, authorize=True, return_raw_response=False) as stream:
@@ -577,8 +602,11 @@ def test_logs_are_found_by_what_they_say(ai: Ai, local_gateway: AiGateway, invok
     options: list[dict[str, Any]] = [{"cache_ttl": 60}, {"cache_ttl": 60}, {}]
     for gateway in options:
         ai.run(GLM, HELLO, gateway={"id": "my-gateway", **gateway})
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError) as caught:
         ai.run("@cf/none/such", HELLO, gateway="my-gateway")
+    now = datetime.now(UTC)
+    assert caught.value.headers
+    assert invoke(local_gateway, "get_log", caught.value.headers["cf-aig-log-id"]).status_code == 400
     rows: list[tuple[dict[str, Any], int]] = [
         ({}, 4),
         ({"cached": True}, 1),
@@ -590,6 +618,15 @@ def test_logs_are_found_by_what_they_say(ai: Ai, local_gateway: AiGateway, invok
         ({"search": "hello"}, 4),
         ({"search": "no such word"}, 0),
         ({"end_date": "2020-01-01T00:00:00Z"}, 0),
+        ({"start_date": "2020-01-01T00:00:00Z", "end_date": "2199-01-01T00:00:00+05:00"}, 4),
+        ({"start_date": now - timedelta(minutes=5)}, 4),
+        # The clock of another zone shows another time for the same moment.
+        ({"start_date": (now - timedelta(minutes=5)).astimezone(timezone(timedelta(hours=12))).isoformat()}, 4),
+        ({"start_date": (now + timedelta(minutes=5)).astimezone(timezone(timedelta(hours=-12))).isoformat()}, 0),
+        ({"min_tokens_out": 1}, 3),
+        ({"min_tokens_out": 1, "max_cost": 0}, 1),
+        ({"min_total_tokens": 1e6}, 0),
+        ({"max_duration": 1e6, "min_duration": 0, "min_tokens_in": 0, "max_tokens_in": 1e6}, 4),
         ({"order_by": "cached", "order_by_direction": "asc"}, 4),
     ]
     for filters, count in rows:
@@ -651,6 +688,9 @@ def test_the_gateways_of_the_emulator_are_no_kinder_than_those_of_the_service(lo
         ("GET", f"{api}/logs", {}, None, 401),
         ("GET", f"{api}/logs?page=0", key, None, 400),
         ("GET", f"{api}/logs?order_by=x", key, None, 400),
+        ("GET", f"{api}/logs?feedback=-1", key, None, 400),
+        ("GET", f"{api}/logs?start_date=yesterday", key, None, 400),
+        ("GET", f"{api}/logs?min_cost=x", key, None, 400),
         ("DELETE", f"{api}/logs", key, None, 405),
         ("POST", f"{api}/url/openai", key, None, 405),
         ("GET", api, key, None, 400),

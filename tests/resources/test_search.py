@@ -242,9 +242,17 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
             InputError,
             "`ai_search_options` must be a dict, got list",
         ),
-        (namespace, "search", {"query": "x"}, InputError, "must name 1 to 10 instances, got 0"),
-        (namespace, "search", {"query": "x", **many}, InputError, "must name 1 to 10 instances, got 11"),
-        (namespace, "chat_completions", QUESTION | many, InputError, "must name 1 to 10 instances, got 11"),
+        (namespace, "search", {"query": "x"}, InputError, "must name 1 to 10 instances in a list, got 0"),
+        (
+            namespace,
+            "search",
+            {"query": "x", "ai_search_options": {"instance_ids": "docs"}},
+            InputError,
+            "must name 1 to 10 instances in a list, got 'docs'",
+        ),
+        (namespace, "search", {"query": "x", **many}, InputError, "must name 1 to 10 instances in a list, got 11"),
+        (namespace, "chat_completions", QUESTION | many, InputError, "must name 1 to 10 .*, got 11"),
+        (namespace, "create", {"id": "x" * 33}, ConfigurationError, "1 to 32 .* got 33 characters"),
         (
             namespace,
             "search",
@@ -312,6 +320,8 @@ def test_what_a_token_lacks_and_what_is_not_there_is_told(remote: Ai, invoke: In
     for status, code, said in (
         (401, 10000, "of AI Search, AI Search Edit"),
         (400, 7000, "name or id of what was called"),
+        (400, 7001, "compare what was passed with Cloudflare's reference of this call"),
+        (404, 7777, "check account_id, base_url, and the name or id of what was called"),
     ):
         respx.route().respond(status, json={"success": False, "errors": [{"code": code, "message": "no"}]})
         with row(code), pytest.raises(CfaiError, match=said):

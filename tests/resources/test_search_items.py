@@ -127,10 +127,15 @@ def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(
         ("a.md", "x", {"metadata": ["x"]}, "`metadata` must be a dict, got list"),
         ("a.md", "x", {"metadata": {"year": {1}}}, r"metadata\['year'\]"),
     ]
+    said = "`wait_for_completion` must be True or False, got 'false'"
     with respx.mock:
-        for name, content, options, said in rows:
-            with row((name, content)), pytest.raises(InputError, match=said):
+        for name, content, options, reason in rows:
+            with row((name, content)), pytest.raises(InputError, match=reason):
                 invoke(remote.items, "upload", name, content, **options)
+        with pytest.raises(ConfigurationError, match=said):
+            invoke(remote.items, "upload", "a.md", "x", wait_for_completion="false")
+        with pytest.raises(ConfigurationError, match=said):
+            remote.items.get("i").sync(wait_for_completion="false")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def test_a_file_that_changes_while_it_is_sent_is_named(docs: AiSearchInstance, tmp_path: Path) -> None:
@@ -159,12 +164,13 @@ def test_polling_ends_with_the_last_that_was_heard(remote: AiSearchInstance, inv
 
     respx.post(ITEMS).respond(json=build("queued"))
     info = respx.get(f"{ITEMS}/i")
-    rows: list[tuple[list[str | None], float, str | None]] = [
+    rows: list[tuple[list[str | None], float | None, str | None]] = [
         (["queued", "running", "error"], 30.0, "error"),
         (["running", "skipped"], 30.0, "skipped"),
         ([None], 30.0, None),
         (["running"] * 1000, 0.2, "running"),
         (["running"] * 1000, 0.0005, "queued"),
+        (["running", "running", "completed"], None, "completed"),
     ]
     for statuses, timeout, last in rows:
         info.mock(side_effect=[httpx.Response(200, json=build(status)) for status in statuses])
@@ -175,9 +181,11 @@ def test_polling_ends_with_the_last_that_was_heard(remote: AiSearchInstance, inv
     calls = info.call_count
     assert invoke(remote.items, "upload_and_poll", "a.md", "x").status == "completed"
     assert info.call_count == calls, "what is done at once is not asked about"
-    for options in ({"poll_interval": 0}, {"timeout": -1}):
+    uploads = len(respx.calls)
+    for options in ({"poll_interval": 0}, {"poll_interval": None}, {"timeout": -1}):
         with pytest.raises(ConfigurationError, match="must be a positive number of seconds"):
             invoke(remote.items, "upload_and_poll", "a.md", "x", **options)
+    assert len(respx.calls) == uploads
 
 
 def test_items_are_listed_by_every_filter_and_deleted(docs: AiSearchInstance, invoke: Invoke) -> None:
@@ -222,7 +230,10 @@ def test_an_item_is_indexed_anew_and_says_what_was_done(docs: AiSearchInstance, 
     logs = invoke(item, "logs", limit=1)
     assert [log.action for log in logs][:3] == ["queued", "indexed", "queued"]
     assert (logs[1].fileKey, logs[1].chunkCount) == ("usa.md", 2)
-    for limit in (0, 101, "x"):
+    for offset in (-1, True, "x"):
+        with pytest.raises(ConfigurationError, match="`offset` must be a whole number of 0 or more"):
+            invoke(item, "chunks", offset=offset)
+    for limit in (0, 101, "x", True):
         with pytest.raises(ConfigurationError, match="`limit` must be an integer from 1 to 100"):
             invoke(item, "chunks", limit=limit)
         with pytest.raises(ConfigurationError, match="`limit` must be an integer from 1 to 100"):

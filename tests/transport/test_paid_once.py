@@ -6,9 +6,11 @@ from functools import partial
 from time import sleep
 from typing import Any
 
+import anyio
 import pytest
 
-from cfai import Ai, APIConnectionError
+from cfai import Ai, APIConnectionError, Retry
+from cfai.types import GatewayLog
 from tests.bodies import OK
 from tests.conftest import ACCOUNT, SYNC_AND_ASYNC, TOKEN, Callers, Peer, Serve, row
 
@@ -43,6 +45,33 @@ def test_a_request_that_was_sent_whole_is_sent_once(callers: Callers, serve: Ser
         with row(name), pytest.raises(APIConnectionError, match="may have been billed") as caught:
             callers(base_url=server.url).run(MODEL, inputs)
         assert (caught.value.retryable, len(server.requests)) == (False, 1), name
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+def test_what_only_reads_is_asked_again(serve: Serve, awaited: bool) -> None:
+    half = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+    halves: dict[str, dict[str, Any]] = {"a status line": {"sends": half[:10]}, "an answer": {"sends": half}}
+    for name, end in (AT_ONCE | halves).items():
+
+        def script(peer: Peer, end: dict[str, Any] = end) -> None:
+            if peer.server.connections == 1:
+                return break_off(peer, **end)
+            peer.request()
+            peer.answer(OK)
+
+        def ask(url: str, retries: int) -> Any:
+            retry = Retry(retries, base=0)
+            with Ai(account_id=ACCOUNT, api_token=TOKEN, base_url=url, max_retries=retry) as ai:
+                gateway = ai.gateway("mine")
+                return anyio.run(gateway.aget_log, "1") if awaited else gateway.get_log("1")
+
+        with row(name):
+            server = serve(script)
+            assert isinstance(ask(server.url, 1), GatewayLog)
+            assert len(server.requests) == 2
+            with pytest.raises(APIConnectionError) as caught:
+                ask(serve(script).url, 0)
+            assert (caught.value.retryable, "billed" in str(caught.value)) == (True, False)
 
 
 def test_a_connection_that_was_closed_here_says_nothing_of_the_server(serve: Serve) -> None:

@@ -43,6 +43,7 @@ from cfai.local.routes import (
 from cfai.local.server import CREDENTIAL_HEADERS, AccessRules, Application, Connection, RawRequest, WebSocketConnection
 from cfai.local.wire import (
     CODES_BY_STATUS,
+    RESOURCE_CODES_BY_STATUS,
     ErrorResponse,
     Generation,
     Parts,
@@ -141,9 +142,8 @@ class EmulatorApp(Application):
                 reply = _build_failure(fault, route) or await connection.run_until_gone(self._run(call, fault, cleanup))
             except (ErrorResponse, RecursionError) as error:
                 refusal = error if isinstance(error, ErrorResponse) else make_input_error("nested too deeply")
-                reply = build_json_reply(
-                    refusal.status, route.build_error(refusal, request.id), _build_retry_after_headers(fault)
-                )
+                headers = {**_build_retry_after_headers(fault), **refusal.headers}
+                reply = build_json_reply(refusal.status, route.build_error(refusal, request.id), headers)
             except UnfitFaultError as mistake:
                 reply, fault = Reply(400, "text/plain", f"{mistake}\n".encode()), Fault()
             if reply is not None:
@@ -344,7 +344,8 @@ def _build_failure(fault: Fault, route: Route) -> Reply | None:
     if fault.body is not None:
         return Reply(fault.status or 200, "application/json", fault.body, headers=headers)
     if fault.status or (fault.code and fault.error_after is None):
-        code = CODES_BY_STATUS.get(fault.status or 0) if fault.code is None else fault.code
+        codes = RESOURCE_CODES_BY_STATUS if isinstance(route, ResourceRoute) else CODES_BY_STATUS
+        code = codes.get(fault.status or 0) if fault.code is None else fault.code
         raise ErrorResponse(code, fault.message, status=fault.status)
     return build_json_reply(200, build_envelope({}) if route.has_envelope else {}) if fault.empty else None
 

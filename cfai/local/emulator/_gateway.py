@@ -42,16 +42,24 @@ class GatewayCalls:
             try:
                 reply = await work()
             except ErrorResponse as error:
-                self._log(call, Reply(error.status, "application/json"), now, started, step, is_hit=False)
+                refusal = Reply(error.status, "application/json")
+                error.headers = self._record(call, refusal, now, started, step, is_hit=False)
                 raise
             if seconds > 0 and reply.stream is None:  # what streams is not kept
                 self._cache[key] = now + seconds, reply
+        headers = self._record(call, reply, now, started, step, is_hit=is_hit)
+        return replace(reply, headers={**reply.headers, **headers})
+
+    def _record(
+        self, call: RoutedCall, reply: Reply, now: float, started: float, step: int, *, is_hit: bool
+    ) -> dict[str, str]:
+        """Keep the log of a call, and return the headers that tell of it, those of an error too."""
         headers = {"cf-aig-cache-status": "HIT" if is_hit else "MISS", "cf-aig-step": str(step)}
         if (log_id := self._log(call, reply, now, started, step, is_hit=is_hit)) is not None:
             headers["cf-aig-log-id"] = log_id
         if call.served_by != call.model:
             headers |= {"cf-aig-model": call.served_by, "cf-aig-provider": "workers-ai"}
-        return replace(reply, headers={**reply.headers, **headers})
+        return headers
 
     def _log(
         self, call: RoutedCall, reply: Reply, now: float, started: float, step: int, *, is_hit: bool

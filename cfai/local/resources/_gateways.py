@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from cfai._json import is_mapping
@@ -13,6 +15,7 @@ from cfai.local.wire import ErrorResponse, build_envelope
 
 _TEXT_FILTERS = ("provider", "model", "model_type", "request_content_type", "response_content_type")
 _FLAG_FILTERS = ("success", "cached")
+_NUMBER_FILTERS = ("cost", "duration", "tokens_in", "tokens_out", "total_tokens")
 _SORTED_BY = ("created_at", "provider", "model", "model_type", "success", "cached")
 _MOST_PER_PAGE = 50
 
@@ -74,18 +77,42 @@ class GatewayLogs:
 
 
 def _build_filter(query: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
-    """Return what tells whether a log fits the filters of a query."""
+    """Return what tells whether a log fits the filters of a query. Raises `ErrorResponse` for one that cannot be."""
+    since, until = (_parse_date(query, name) for name in ("start_date", "end_date"))
+    if query.get("feedback") not in (None, "0", "1"):
+        raise ErrorResponse(7001, "feedback must be 0 or 1", status=400)
+    least, most = (_parse_bounds(query, prefix) for prefix in ("min_", "max_"))
 
     def fits(log: Mapping[str, Any]) -> bool:
+        created = datetime.fromisoformat(log["created_at"])
+        is_in_time = (since is None or since <= created) and (until is None or created <= until)
+        numbers = {**log, "total_tokens": log["tokens_in"] + log["tokens_out"]}
+        in_range = all(numbers[name] >= bound for name, bound in least) and all(
+            numbers[name] <= bound for name, bound in most
+        )
         texts = all(log[name] == query[name] for name in _TEXT_FILTERS if name in query)
         flags = all(log[name] is (query[name] == "true") for name in _FLAG_FILTERS if name in query)
         # The list has 0 where a log is patched with -1.
         liked = "feedback" not in query or log.get("feedback") == {"0": -1, "1": 1}.get(query["feedback"])
-        since, until = query.get("start_date", ""), query.get("end_date", "9999")
         held = query.get("search", "") in (log.get("request_head") or "") + (log.get("response_head") or "")
-        return texts and flags and liked and held and since <= log["created_at"] <= until
+        return texts and flags and liked and held and is_in_time and in_range
 
     return fits
+
+
+def _parse_date(query: Mapping[str, str], name: str) -> datetime | None:
+    if name not in query:
+        return None
+    with suppress(ValueError):
+        date = datetime.fromisoformat(query[name])
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    raise ErrorResponse(7001, f"{name} must be a date", status=400)
+
+
+def _parse_bounds(query: Mapping[str, str], prefix: str) -> list[tuple[str, float]]:
+    with suppress(ValueError):
+        return [(name, float(query[prefix + name])) for name in _NUMBER_FILTERS if prefix + name in query]
+    raise ErrorResponse(7001, f"what begins with {prefix} must be a number", status=400)
 
 
 def _patch(log: dict[str, Any], changes: Any) -> None:

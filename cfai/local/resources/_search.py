@@ -45,6 +45,7 @@ _COMPARISONS: Mapping[str, Any] = {
     "$in": lambda value, among: value in among,  # pyright: ignore[reportUnknownLambdaType]
     "$nin": lambda value, among: value not in among,  # pyright: ignore[reportUnknownLambdaType]
 }
+_AUTORAG_COMPARISONS = ("eq", "ne", "gt", "gte", "lt", "lte")
 _MODEL = "emulated"
 
 
@@ -437,7 +438,9 @@ def _search(
         for item in instance["items"].values():
             if not _fits(as_object(retrieval.get("filters")), _get_attributes(item["info"])):
                 continue
-            about = {"key": item["info"]["key"], "metadata": item["info"]["metadata"]}
+            info = item["info"]
+            modified = int(1000 * datetime.fromisoformat(info["created_at"]).timestamp())
+            about = {"key": info["key"], "timestamp": modified, "metadata": info["metadata"]}
             for chunk in item["chunks"]:
                 score = _score(query, chunk["text"])
                 if score and score >= threshold:
@@ -482,7 +485,9 @@ def _convert_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     comparisons = as_sequence(filters.get("filters")) if filters.get("type") == "and" else [filters]
     converted: dict[str, Any] = {}
     for each in map(as_object, comparisons):
-        converted.setdefault(str(each.get("key")), {})[f"${each.get('type')}"] = each.get("value")
+        if each.get("type") not in _AUTORAG_COMPARISONS or not isinstance(each.get("key"), str):
+            raise _refuse(f"filters: must have a key, and a type of {', '.join(_AUTORAG_COMPARISONS)}")
+        converted.setdefault(each["key"], {})[f"${each['type']}"] = each.get("value")
     return converted
 
 
@@ -525,12 +530,16 @@ def _describe_rag(instance: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _build_match(chunk: Mapping[str, Any]) -> dict[str, Any]:
-    key = chunk["item"]["key"]
+    item = chunk["item"]
     return {
         "file_id": chunk["id"],
-        "filename": key,
+        "filename": item["key"],
         "score": chunk["score"],
-        "attributes": {"folder": key.rpartition("/")[0], **chunk["item"]["metadata"]},
+        "attributes": {
+            "folder": _get_attributes(item)["folder"],
+            "modified_date": item["timestamp"],
+            **item["metadata"],
+        },
         "content": [{"id": chunk["id"], "type": "text", "text": chunk["text"]}],
     }
 

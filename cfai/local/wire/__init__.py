@@ -3,6 +3,7 @@
 from cfai.local.wire._errors import (
     CODES_BY_STATUS,
     MESSAGES,
+    RESOURCE_CODES_BY_STATUS,
     ErrorResponse,
     build_envelope,
     make_input_error,
@@ -40,6 +41,7 @@ __all__ = [
     "DUAL",
     "KIMI",
     "MESSAGES",
+    "RESOURCE_CODES_BY_STATUS",
     "ErrorResponse",
     "Event",
     "Form",

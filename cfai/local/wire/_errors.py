@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cfai._response import ERROR_CODES
@@ -102,6 +103,8 @@ _GATEWAY_CODES = range(2000, 2100)
 
 CODES_BY_STATUS = {401: 10000, 403: 5018, 404: 3042, 408: 3046, 413: 3006, 422: 5012, 429: 3040}
 """The code a status most often comes with."""
+RESOURCE_CODES_BY_STATUS = {401: 10000, 404: 7002, 429: 971}
+"""The same where no model is run."""
 
 _STATUS_MESSAGES = {402: "Insufficient balance; add money to your gateway or use BYOK"}
 """Texts of statuses that come with no code."""
@@ -116,6 +119,8 @@ class ErrorResponse(Exception):
         self.status = status or known_status or 400
         unknown = "AiError: Internal server error" if self.status >= 500 else "Request failed"
         self.message = message or MESSAGES.get(code or 0) or _STATUS_MESSAGES.get(self.status, unknown)
+        self.headers: Mapping[str, str] = {}
+        """Those of the gateway that it came through."""
         super().__init__(self.message)
 
     @property
