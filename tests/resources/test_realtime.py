@@ -626,8 +626,9 @@ def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve
             kinds.append(json.loads(received.data)["type"])
             if kinds[-1] == "Flush":
                 service.say({"type": "Flushed"})
+        is_over.set()
 
-    server = serve(script)
+    server, is_over = serve(script), threading.Event()
 
     async def main() -> None:
         async with remote(server.url) as ai, ai.arealtime(AURA) as session:
@@ -640,6 +641,7 @@ def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve
             assert session.close_code is None
 
     go(main)
+    assert is_over.wait(10)
     assert kinds == ["Speak", "Flush", "Speak", "Flush", "Close"]
 
 
