@@ -270,6 +270,7 @@ class RealtimeSession:
             self._waiting = None
         if message is None:
             raise StopAsyncIteration
+        message = _find_text(message)
         event = _parse_event(message)
         if event is None:
             raise socket.make_reported_error(message)
@@ -414,6 +415,18 @@ class _Transcripts(AsyncIterator[str]):
             event = await anext(self._session)
             if event.is_final_text and event.text:
                 return event.text
+
+
+def _find_text(message: str | bytes) -> str | bytes:
+    """Return a message that is a JSON object as text.
+
+    UNCERTAIN: whether those come as text always. As bytes they would be taken for sound, and nothing would be heard.
+    """
+    if not isinstance(message, str) and message.startswith(b"{"):
+        with suppress(ValueError):
+            loads(bytes(message))
+            return message.decode()
+    return message
 
 
 def _parse_event(message: str | bytes) -> types.RealtimeEvent | None:

@@ -860,7 +860,8 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
         service = Service(peer)
         service.say(*(message for message, _, _ in rows))
         service.send(TextMessage("{no JSON"), TextMessage('{"type": "Res', message_finished=False))
-        service.send(TextMessage('ults"}'), BytesMessage(b"\0\1"), CloseConnection(1000))
+        service.send(TextMessage('ults"}'), BytesMessage(b'{"type": "Results"}'), BytesMessage(b"{}!"))
+        service.send(CloseConnection(1000))
 
     server = serve(script)
 
@@ -868,14 +869,14 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
         async with remote(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
             return await read(session)
 
-    *events, broken, parts, sound = go(main)
+    *events, broken, parts, as_bytes, sound = go(main)
     for (message, kind, fields), event in zip(rows, events, strict=True):
         with row(message):
             assert type(event) is kind
             assert {name: getattr(event, name) for name in fields} == fields
     assert (type(broken), broken["message"]) == (RealtimeEvent, "{no JSON")
-    assert type(parts) is SpeechResults
-    assert (type(sound), sound.audio) == (SpeechAudio, b"\0\1")
+    assert type(parts) is type(as_bytes) is SpeechResults
+    assert (type(sound), sound.audio) == (SpeechAudio, b"{}!")
 
 
 def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) -> None:
@@ -889,7 +890,8 @@ def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) 
 
     def script(peer: Peer) -> None:
         service = Service(peer)
-        service.say(next(messages)[0])
+        message = json.dumps(next(messages)[0])
+        service.send(BytesMessage(message.encode()) if "broke" in message else TextMessage(message))
         service.send(CloseConnection(1011, f"for {TOKEN}"))
 
     server = serve(script)
