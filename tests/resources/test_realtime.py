@@ -973,14 +973,19 @@ def test_pings_are_answered_while_nobody_reads(serve: Serve, go: Go) -> None:
 
 def test_a_message_that_is_too_large_ends_a_session(serve: Serve, go: Go) -> None:
     def script(peer: Peer) -> None:
-        Service(peer).send(BytesMessage(bytes(3000), message_finished=False), BytesMessage(bytes(3000)))
+        service = Service(peer)
+        service.send(BytesMessage(bytes(3000), message_finished=False), BytesMessage(bytes(3000)))
+        closed = service.receive()
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 1009
         peer.left()
 
     async def main() -> None:
         ai = remote(serve(script).url, max_answer_bytes=5000)
         async with ai, ai.arealtime(FLUX, **LINEAR) as session:
-            with pytest.raises(RealtimeError, match="larger than max_answer_bytes"):
-                await read(session)
+            for use in (lambda: read(session), lambda: session.send_audio(SECOND)):
+                with pytest.raises(RealtimeError, match=f"{FLUX} is over: 1009 .* larger than max_answer_bytes"):
+                    await use()
 
     go(main)
 
@@ -1017,8 +1022,8 @@ def test_a_model_that_answers_fewer_pieces_is_told_the_end_after_a_silence(
         service.say({"is_complete": False})
         assert isinstance(service.receive(), BytesMessage)
         assert isinstance(service.receive(), CloseConnection)
-        late = TextMessage('{"is_complete": true}')  # before it agrees, for which wsproto has no words
-        service.peer.send(Connection(ConnectionType.SERVER).send(late))
+        late = Connection(ConnectionType.SERVER)  # before it agrees, for which wsproto has no words
+        service.peer.send(late.send(Ping(b"there?")) + late.send(TextMessage('{"is_complete": true}')))
         service.send(CloseConnection(1000))
 
     server = serve(script)
@@ -1063,7 +1068,7 @@ class Network:
     def __init__(self, incoming: Callable[[], Awaitable[bytes]]) -> None:
         self.written: list[Event] = []
         self.reads = 0
-        self.may_write = anyio.Event()
+        self.may_write: Any = anyio.Event()
         self.may_write.set()
         self._incoming = incoming
         self._service = Connection(ConnectionType.SERVER)
@@ -1253,5 +1258,104 @@ def test_a_slow_network_slows_whoever_sends_and_a_message_in_parts_is_the_last(g
         with pytest.raises(RealtimeError, match="a message was cancelled while it was sent"):
             await socket.send("d")
         await socket.aclose()
+
+    go(main)
+
+
+def test_what_had_come_is_read_after_a_message_could_not_be_sent(go: Go) -> None:
+    async def main() -> None:
+        service = Connection(ConnectionType.SERVER)
+        messages = [service.send(TextMessage(f"{number:10000}")) for number in range(20)]
+        content = [b"".join(messages) + service.send(CloseConnection(1011, "no room"))]
+
+        async def incoming() -> bytes:
+            return content.pop()
+
+        async def fail() -> None:
+            raise httpcore.WriteError("it broke")
+
+        network = Network(incoming)
+        socket = make_socket(network)
+        await anyio.wait_all_tasks_blocked()
+        network.may_write = SimpleNamespace(wait=fail)
+        with pytest.raises(RealtimeError, match="1006 it broke"):
+            await socket.send("a")
+        assert [int(await socket.receive() or "") for _ in range(20)] == list(range(20))
+        with pytest.raises(RealtimeError, match="1011 no room"):
+            await socket.receive()
+        assert socket.closed == (1011, "no room")
+        await socket.aclose()
+
+    go(main)
+
+
+def test_all_is_read_while_a_message_waits_to_be_sent_and_nobody_reads(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai._transport.background_reader._UNTAKEN_AFTER", 0.01)
+
+    async def main() -> None:
+        service = Connection(ConnectionType.SERVER)
+
+        async def incoming() -> bytes:
+            if network.reads == 30:
+                network.may_write.set()  # it takes no more before it has said all that it has to say
+                await may_read.wait()
+            await anyio.lowlevel.checkpoint()
+            return service.send(BytesMessage(bytes(10_000)))
+
+        network, may_read = Network(incoming), anyio.Event()
+        network.may_write = anyio.Event()
+        socket = make_socket(network)
+        await socket.send("a")
+        assert network.reads == 30
+        await socket.receive()  # from here on it is slowed again
+        may_read.set()
+        await anyio.wait_all_tasks_blocked()
+        assert network.reads == 30
+        await socket.aclose()
+
+    go(main)
+
+
+def test_pings_and_the_end_are_noticed_while_a_message_waits_to_be_sent(go: Go) -> None:
+    ping, text, end = Ping(b"there?"), TextMessage("1"), CloseConnection(1000)
+    rows: list[tuple[list[Event], bool, list[type[Event]]]] = [
+        ([ping, text], False, [TextMessage, Pong]),
+        ([text, end], False, [TextMessage, CloseConnection]),
+        ([ping, text, end], True, []),  # nothing follows a message that was sent in part
+    ]
+
+    async def main() -> None:
+        for said, is_cancelled, answers in rows:
+            service, may_read = Connection(ConnectionType.SERVER), anyio.Event()
+            content = [b"".join(map(service.send, said))]
+
+            async def incoming(content: list[bytes] = content, may_read: anyio.Event = may_read) -> bytes:
+                await may_read.wait()
+                if not content:
+                    await anyio.sleep_forever()
+                return content.pop()
+
+            network = Network(incoming)
+            network.may_write = anyio.Event()
+            socket = make_socket(network)
+            sending = anyio.CancelScope()
+
+            async def send(socket: WebSocket = socket, sending: anyio.CancelScope = sending) -> None:
+                with sending:
+                    await socket.send("a")
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(send)
+                await anyio.wait_all_tasks_blocked()
+                if is_cancelled:
+                    sending.cancel()
+                may_read.set()
+                assert await socket.receive() == "1"
+                if end in said:
+                    assert await socket.receive() is None
+                network.may_write.set()
+            with row(said):
+                assert [type(event) for event in network.written] == answers
+            await socket.aclose()
 
     go(main)
