@@ -380,10 +380,14 @@ class RealtimeSession:
 
     def _find_samples(self, head: bytes) -> tuple[int, int]:
         """Return where the samples of a WAV begin, and how many bytes they are. Any other sound is sent whole."""
-        if not self._is_wave(head):
-            return 0, sys.maxsize
-        query, found = self._operation.query, _read_wave_head(head)
+        query = self._operation.query
         wanted = _WAVE_FORM.format(16, query.get("sample_rate"), query.get("channels") or 1)
+        if not self._is_wave(head):
+            media_type = types.find_media_type(head) if self._is_linear else None
+            if media_type and not head.startswith(b"\xff"):  # so samples may begin
+                raise InputError(f"audio must be {wanted}, or its samples, got {media_type}. Convert it")
+            return 0, sys.maxsize
+        found = _read_wave_head(head)
         got = found if isinstance(found, str) else found[0]
         if isinstance(found, str) or got != wanted:
             must = f"audio must be {wanted}, as the session was opened for"

@@ -237,6 +237,7 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
         with path.open("rb") as file:
             rows: list[tuple[str, Any, bytes]] = [
                 ("bytes", SECOND, SECOND),
+                ("bytes like the first of an MP3", b"\xff\xfb\0\0", b"\xff\xfb\0\0"),
                 ("bytearray", bytearray(b"\1\2"), b"\1\2"),
                 ("int16", np.array([1, -2], "int16"), b"\1\0\xfe\xff"),
                 ("big-endian", np.array([1, -2], ">i2"), b"\1\0\xfe\xff"),
@@ -329,6 +330,8 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
         (make_wave(channels=2), "channels: 2. Convert it"),
         (make_wave(width=1), "got a WAV of 8 bits"),
         (make_wave()[:20], "got .*. Convert it"),
+        (b"ID3\4" + SECOND, "audio must be a WAV of 16 bits .* or its samples, got audio/mpeg. Convert it"),
+        (io.BytesIO(b"OggS" + SECOND), "got audio/ogg"),
     ]
 
     async def main() -> None:
