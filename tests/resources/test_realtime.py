@@ -445,7 +445,7 @@ def test_a_session_is_asynchronous_and_says_how_it_is_used(ai: Ai, go: Go) -> No
     go(main)
 
 
-def test_a_refusal_is_the_error_that_run_would_raise(local: Emulator, go: Go) -> None:
+def test_a_refusal_is_the_error_that_run_would_raise(local: Emulator, go: Go, sleeps: list[float]) -> None:
     async def main() -> None:
         rows: list[tuple[str, str, dict[str, Any], Any, type[Exception], str]] = [
             ("token", FLUX, {"api_token": "wrong-token-wrong-token"}, "ok", AuthenticationError, "10000"),
@@ -467,9 +467,10 @@ def test_a_refusal_is_the_error_that_run_would_raise(local: Emulator, go: Go) ->
                         async with ai.arealtime(model, **inputs):
                             pass
             local.reset()
-        local.script("rate-limited,retry-after=0", "ok")
-        async with local.ai(max_retries=1) as ai, ai.arealtime(FLUX, **LINEAR) as session:
-            assert isinstance(await anext(session), SessionOpened)
+        for fault in ("rate-limited,retry-after=0", "hang-up"):  # for nothing was billed
+            local.script(fault, "ok")
+            async with local.ai(max_retries=1) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+                assert isinstance(await anext(session), SessionOpened)
 
     go(main)
 
