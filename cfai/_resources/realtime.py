@@ -283,7 +283,8 @@ class RealtimeSession:
     def transcripts(self) -> AsyncIterator[str]:
         """Iterate over what was said: each turn of Flux, each stretch of Nova 3, once its text is final.
 
-        The events are read, and those about something else passed over.
+        The events are read, and those about something else passed over. What the session ends in the middle of comes
+        last, as far as it was heard.
         """
         return _Transcripts(self)
 
@@ -413,12 +414,21 @@ class _Transcripts(AsyncIterator[str]):
 
     def __init__(self, session: RealtimeSession) -> None:
         self._session = session
+        self._unfinished = ""
+        """UNCERTAIN: whether Flux ends the last turn at `CloseStream`, and Nova 3 the last stretch."""
 
     async def __anext__(self) -> str:
-        while True:
-            event = await anext(self._session)
-            if event.is_final_text and event.text:
-                return event.text
+        async for event in self._session:
+            if event.is_final_text:
+                self._unfinished = ""
+                if event.text:
+                    return event.text
+            elif event.text:
+                self._unfinished = event.text
+        text, self._unfinished = self._unfinished, ""
+        if text:
+            return text
+        raise StopAsyncIteration
 
 
 def _find_text(message: str | bytes) -> str | bytes:

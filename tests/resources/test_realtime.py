@@ -14,6 +14,7 @@ import threading
 import warnings
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -194,6 +195,40 @@ def test_transcripts_are_the_final_texts_alone(ai: Ai, go: Go) -> None:
                     await session.send_audio(SECOND * 7)
                     await session.finish()
                     assert [text async for text in session.transcripts()] == [SENTENCE, SENTENCE, "This transcript"]
+
+    go(main)
+
+
+def test_what_a_session_ends_in_the_middle_of_is_the_last_transcript(serve: Serve, go: Go) -> None:
+    update, end = ({"type": "TurnInfo", "event": event, "transcript": "hello"} for event in ("Update", "EndOfTurn"))
+    noise = {"type": "Results", "is_final": True, "channel": {"alternatives": [{"transcript": ""}]}}
+    rows: list[tuple[list[dict[str, Any]], int, list[str]]] = [
+        ([update, {**update, "transcript": "hello there"}, {"type": "Metadata"}], 1000, ["hello there"]),
+        ([update, end, update], 1000, ["hello", "hello"]),
+        ([update, end], 1000, ["hello"]),
+        ([update, noise], 1000, []),
+        ([update], 1011, []),
+    ]
+    sessions = iter(rows)
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        messages, code, _ = next(sessions)
+        service.say(*messages)
+        service.send(CloseConnection(code))
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai:
+            for messages, code, heard in rows:
+                async with ai.arealtime(FLUX, **LINEAR) as session:
+                    texts: list[str] = []
+                    with row(messages), pytest.raises(RealtimeError) if code == 1011 else nullcontext():
+                        async for text in session.transcripts():
+                            texts.append(text)
+                    with row(messages):
+                        assert texts == heard
 
     go(main)
 
@@ -701,7 +736,7 @@ def test_one_wrong_field_loses_neither_the_turn_nor_its_text(serve: Serve, go: G
                     assert isinstance(event, TurnInfo)
                     assert [(word.word, word.confidence) for word in event.words] == [("hello", confidence)]
                     assert all(event[name] == fields[name] for name in fields if name != "words")
-            assert [text async for text in session.transcripts()] == ["hello"] * 4 + ["7"]
+            assert [text async for text in session.transcripts()] == ["hello"] * 4 + ["7", "hello"]
 
     go(main)
 
