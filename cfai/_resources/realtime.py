@@ -205,7 +205,7 @@ class RealtimeSession:
         self._check_takes("sound", "text", "send_audio", _LISTENERS)
         if isinstance(text, AsyncIterable):
             async for piece in text:
-                await self.speak(str(piece))
+                await self.speak("" if piece is None else str(piece))
         elif isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
             if text:
                 await self.send_message({"type": "Speak", "text": text})

@@ -669,12 +669,16 @@ def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve
 
     server, is_over = serve(script), threading.Event()
 
+    async def stream() -> AsyncIterator[str | None]:
+        for piece in (None, "two"):  # many clients' last pieces have no text
+            yield piece
+
     async def main() -> None:
         async with remote(server.url) as ai, ai.arealtime(AURA) as session:
             await session.speak("one")
             await session.speak("")
             await session.flush()
-            await session.speak("two")
+            await session.speak(stream())
             await session.finish()
             assert [type(event) for event in await read(session)] == [SpeechFlushed, SpeechFlushed]
             assert session.close_code is None
