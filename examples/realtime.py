@@ -16,6 +16,7 @@ async def speak(session: RealtimeSession, file: wave.Wave_read, rate: int) -> No
 
 async def main(path: str) -> None:
     with wave.open(path) as file:
+        assert (file.getnchannels(), file.getsampwidth()) == (1, 2), "the file must have one channel and 16-bit samples"
         rate = file.getframerate()
         async with Ai() as ai, ai.arealtime("@cf/deepgram/flux", encoding="linear16", sample_rate=rate) as session:
             speaking = asyncio.create_task(speak(session, file, rate))

@@ -184,6 +184,10 @@ def test_a_wave_file_is_written_down_word_by_word(
     lines = [" ".join(words[:count]) for count in range(1, 7)]
     assert (out, err) == ("".join(f"\r{line}" for line in [*lines, lines[-1]]) + "\n", "")
     assert local.requests[-1].query == {"encoding": "linear16", "sample_rate": "8000"}
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, 8000, 0, "NONE", ""))
+    with pytest.raises(AssertionError, match="must have one channel"):
+        run("realtime.py", str(path))
 
 
 def test_many_calls_have_a_row_each_and_a_second_start_sends_nothing(local: Emulator, run: Run, tmp_path: Path) -> None:

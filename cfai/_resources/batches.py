@@ -201,6 +201,7 @@ def connect(config: ClientConfig, model: str, request_id: str, options: RunOptio
         must_be = "`request_id` must be that of a Batch, a string"
         raise ConfigurationError(f"{must_be}, got {describe(request_id)}")
     if "," not in request_id:
+        request_id = request_id.strip()  # a file has a line's end behind it
         return [_Part(request_id, prepare_poll(config, model, request_id, options))]
     parts: list[_Part] = []
     for each in request_id.split(","):

@@ -205,7 +205,7 @@ class RealtimeSession:
         self._check_takes("sound", "text", "send_audio", _LISTENERS)
         if isinstance(text, AsyncIterable):
             async for piece in text:
-                await self.speak(str(piece))
+                await self.speak("" if piece is None else str(piece))
         elif isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
             if text:
                 await self.send_message({"type": "Speak", "text": text})
@@ -270,6 +270,7 @@ class RealtimeSession:
             self._waiting = None
         if message is None:
             raise StopAsyncIteration
+        message = _find_text(message)
         event = _parse_event(message)
         if event is None:
             raise socket.make_reported_error(message)
@@ -282,7 +283,8 @@ class RealtimeSession:
     def transcripts(self) -> AsyncIterator[str]:
         """Iterate over what was said: each turn of Flux, each stretch of Nova 3, once its text is final.
 
-        The events are read, and those about something else passed over.
+        The events are read, and those about something else passed over. What the session ends in the middle of comes
+        last, as far as it was heard.
         """
         return _Transcripts(self)
 
@@ -379,10 +381,14 @@ class RealtimeSession:
 
     def _find_samples(self, head: bytes) -> tuple[int, int]:
         """Return where the samples of a WAV begin, and how many bytes they are. Any other sound is sent whole."""
-        if not self._is_wave(head):
-            return 0, sys.maxsize
-        query, found = self._operation.query, _read_wave_head(head)
+        query = self._operation.query
         wanted = _WAVE_FORM.format(16, query.get("sample_rate"), query.get("channels") or 1)
+        if not self._is_wave(head):
+            media_type = types.find_media_type(head) if self._is_linear else None
+            if media_type and not head.startswith(b"\xff"):  # so samples may begin
+                raise InputError(f"audio must be {wanted}, or its samples, got {media_type}. Convert it")
+            return 0, sys.maxsize
+        found = _read_wave_head(head)
         got = found if isinstance(found, str) else found[0]
         if isinstance(found, str) or got != wanted:
             must = f"audio must be {wanted}, as the session was opened for"
@@ -408,12 +414,33 @@ class _Transcripts(AsyncIterator[str]):
 
     def __init__(self, session: RealtimeSession) -> None:
         self._session = session
+        self._unfinished = ""
+        """UNCERTAIN: whether Flux ends the last turn at `CloseStream`, and Nova 3 the last stretch."""
 
     async def __anext__(self) -> str:
-        while True:
-            event = await anext(self._session)
-            if event.is_final_text and event.text:
-                return event.text
+        async for event in self._session:
+            if event.is_final_text:
+                self._unfinished = ""
+                if event.text:
+                    return event.text
+            elif event.text:
+                self._unfinished = event.text
+        text, self._unfinished = self._unfinished, ""
+        if text:
+            return text
+        raise StopAsyncIteration
+
+
+def _find_text(message: str | bytes) -> str | bytes:
+    """Return a message that is a JSON object as text.
+
+    UNCERTAIN: whether those come as text always. As bytes they would be taken for sound, and nothing would be heard.
+    """
+    if not isinstance(message, str) and message.startswith(b"{"):
+        with suppress(ValueError):
+            loads(bytes(message))
+            return message.decode()
+    return message
 
 
 def _parse_event(message: str | bytes) -> types.RealtimeEvent | None:

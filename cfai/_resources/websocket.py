@@ -6,6 +6,7 @@ wsproto makes and reads the frames. httpx-ws, which stands on it too, raises wha
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
@@ -37,6 +38,8 @@ _CLOSE_SECONDS = 1.0
 """Seconds that saying goodbye may take."""
 _ABNORMAL = 1006
 """The code of a connection that ended without one. https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1"""
+_TOO_BIG = 1009
+"""The code of whoever was sent more than they take."""
 _NORMAL = (1000, 1005)
 """The codes of a proper end: that with nothing to say, and none."""
 
@@ -73,13 +76,16 @@ def _take(response: ApiResponse, request: ApiRequest) -> tuple[ApiResponse, ApiR
 class WebSocket:
     """An open WebSocket. A task of its own reads it ahead by a little, and answers pings meanwhile.
 
-    Whoever reads slowly slows down the service: once 64 KiB are unread, no more is taken from the network.
+    Whoever reads slowly slows down the service: once 64 KiB are unread, no more is taken from the network, unless a
+    message waits to be sent and nobody reads, for which the service may wait in turn.
     """
 
     def __init__(self, response: ApiResponse, request: ApiRequest) -> None:
         self.request_id = response.meta.request_id
-        self.closed: tuple[int, str] | None = None
-        """The code and the reason with which the service, or the network, ended it."""
+        self._closed: tuple[int, str] | None = None
+        """The code and the reason with which the service ended it."""
+        self._broken: tuple[int, str] | None = None
+        """The same of the network. What had come by then is read nevertheless, and the service's own reason with it."""
         self._response = response
         self._request = request
         self._stream = response.http.extensions["network_stream"]
@@ -87,14 +93,21 @@ class WebSocket:
         self._writing = anyio.Lock()
         self._is_torn = False
         """True if a frame may have been sent in part: nothing can follow it."""
-        self._reader = BackgroundReader(cast("Any", self))
+        self._replies: deque[Event] = deque()
+        """What the reader has to say, and whoever writes just now says for it: waiting, it would not read."""
+        self._reader = BackgroundReader(cast("Any", self), must_go_on=self._writing.locked)
         response.pooled_client.open_responses[response.http] = self._reader
         self._reader.start()
 
     @property
+    def closed(self) -> tuple[int, str] | None:
+        """The code and the reason with which the service, or the network, ended it."""
+        return self._closed or self._broken
+
+    @property
     def has_ended_well(self) -> bool:
         """True if the service ended it as it should."""
-        return self.closed is not None and self.closed[0] in _NORMAL
+        return self._closed is not None and self._closed[0] in _NORMAL
 
     async def receive(self) -> str | bytes | None:
         """Return the next message, for one task at a time, or `None` after a proper end.
@@ -126,6 +139,7 @@ class WebSocket:
             if self.closed or self._is_torn or self._connection.state is not ConnectionState.OPEN:
                 raise self._make_closed_error()
             await self._write(event)
+            await self._write_replies()
 
     async def aclose(self) -> None:
         """Close it, and its connection."""
@@ -153,18 +167,18 @@ class WebSocket:
         """Read the next message, for the one task that reads."""
         parts: list[Any] = []
         size = 0
-        while self.closed is None:
+        while self._closed is None:
             for event in self._connection.events():
                 if isinstance(event, TextMessage | BytesMessage):
                     parts.append(event.data)
                     size += len(event.data)
                     if size > self._request.config.max_answer_bytes:
-                        raise RealtimeError("the service sent a message larger than max_answer_bytes", code=1009)
+                        await self._agree(CloseConnection(_TOO_BIG, "a message is larger than max_answer_bytes"))
+                        raise StopAsyncIteration
                     if event.message_finished:
                         return parts[0][:0].join(parts)
                 elif isinstance(event, Ping):
-                    async with self._writing:
-                        await self._write(event.response())
+                    await self._reply(event.response())
                 elif isinstance(event, CloseConnection):
                     await self._agree(event)
                     raise StopAsyncIteration
@@ -173,11 +187,23 @@ class WebSocket:
 
     async def _agree(self, event: CloseConnection) -> None:
         reason = event.reason or ("the connection ended" if event.code == _ABNORMAL else "")
-        self.closed = (int(event.code), self._redact(reason))
-        if self._connection.state in (ConnectionState.OPEN, ConnectionState.REMOTE_CLOSING):
-            with suppress(RealtimeError):  # whoever closes need not listen
-                async with self._writing:
-                    await self._write(event.response())
+        self._closed = (int(event.code), self._redact(reason))
+        await self._reply(event.response())
+
+    async def _reply(self, event: Event) -> None:
+        self._replies.append(event)
+        if not self._writing.locked():
+            async with self._writing:
+                await self._write_replies()
+
+    async def _write_replies(self) -> None:
+        """Send what the reader has to say, as far as it can still be said. Whether it arrives, the reader finds out."""
+        while self._replies:
+            event, state = self._replies.popleft(), self._connection.state
+            is_answer = state is ConnectionState.REMOTE_CLOSING and isinstance(event, CloseConnection)
+            if not self._is_torn and (state is ConnectionState.OPEN or is_answer):
+                with suppress(RealtimeError):
+                    await self._write(event)
 
     async def _read(self) -> bytes:
         is_asked, failure = False, None
@@ -189,8 +215,7 @@ class WebSocket:
                     failure = self._map_exception(exception)
             if failure is None and self._connection.state is ConnectionState.OPEN:
                 is_asked = True
-                async with self._writing:
-                    await self._write(Ping(b"cfai"))
+                await self._reply(Ping(b"cfai"))
         raise failure
 
     def _map_exception(self, exception: Exception) -> Exception:
@@ -199,7 +224,7 @@ class WebSocket:
         if not isinstance(exception, ProtocolError) and map_transport_error(exception, request.model, "") is None:
             return exception
         reason = describe_transport_error(exception, request.secrets)
-        self.closed = (_ABNORMAL, "the Ai was closed" if self._response.pool.is_closed else reason)
+        self._broken = (_ABNORMAL, "the Ai was closed" if self._response.pool.is_closed else reason)
         error = self._make_closed_error()
         error.__cause__ = find_cause(exception, request.secrets)
         return error

@@ -58,8 +58,8 @@ def map_transport_error(
     elif is_connecting:
         message = f"could not connect to {host} in time: {reason}"
     elif names & _READ_TIMEOUTS:
-        hint = "the call may have been billed, so it was not sent again; raise timeout=, or stream the answer"
-        message = f"{host} did not answer in time ({reason}): {hint}"
+        billed = "the call may have been billed, so it was not sent again; raise timeout=, or stream the answer"
+        message = f"{host} did not answer in time ({reason}): {billed if may_be_billed else 'raise timeout='}"
     elif names & _TIMEOUTS:
         message = f"could not send to {host} in time: {reason}"
     elif "ProxyError" in names and re.match("407|Invalid username|Requested .* from proxy", reason):

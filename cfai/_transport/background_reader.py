@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -26,6 +26,9 @@ _LONG_WAIT = 0.001
 """Whoever waited so many seconds for a chunk has it before the next read is begun, as long as so few bodies are read:
 a token is 40 µs less late. Of 1,000 bodies each token would cost 150 µs instead of 90, with more garbage to collect."""
 
+_UNTAKEN_AFTER = 5.0
+"""Seconds in which nothing is taken, after which nobody is believed to take anything soon."""
+
 _CANCELLED = "the event loop of the stream was closed, or the task that read it cancelled"
 _FOREIGN = "this stream belongs to another event loop: read it on the one that called `arun`"
 
@@ -41,7 +44,9 @@ class BackgroundReader:
         "_ended",
         "_error",
         "_is_started",
+        "_is_untaken",
         "_loop",
+        "_must_go_on",
         "_room",
         "_scope",
         "_size",
@@ -50,8 +55,10 @@ class BackgroundReader:
         "received",
     )
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], must_go_on: Callable[[], bool] = lambda: False) -> None:
         self._chunks = chunks
+        self._must_go_on = must_go_on
+        """Says whether somebody may wait for all of it to be read before they take any of it."""
         self.received: deque[bytes] = deque()
         """The chunks that came and were not taken yet."""
         self.is_over = False
@@ -66,6 +73,9 @@ class BackgroundReader:
         """A future of asyncio's, or an event of trio's, for the task that waits."""
         self._room: anyio.Event | None = None
         """Set when there is room for more, if reading waits for it."""
+        self._is_untaken = False
+        """True if nothing was taken while reading waited for room. Once that was long, and `_must_go_on` says so, all
+        is read until something is taken."""
 
     async def next(self) -> bytes | None:
         """Return the next chunk, or `None` at the end. Raises what broke the body. Nothing is lost if cancelled."""
@@ -81,6 +91,7 @@ class BackgroundReader:
             return None
         chunk = self.received.popleft()
         self._size -= len(chunk)
+        self._is_untaken = False
         if self._room is not None and not self.received:
             self._room.set()
         return chunk
@@ -130,10 +141,8 @@ class BackgroundReader:
                         if now - asked > _LONG_WAIT and len(_running) <= _FEW:
                             await anyio.lowlevel.checkpoint()
                     asked = now
-                    if self._size > MAX_BYTES_AHEAD:
-                        self._room = anyio.Event()
-                        await self._room.wait()
-                        self._room = None
+                    if self._size > MAX_BYTES_AHEAD and not self._is_untaken:
+                        await self._wait_for_room()
         except Exception as exception:
             self._error = exception
         except BaseException:  # the end of the event loop, or whoever cancels all of its tasks
@@ -146,6 +155,16 @@ class BackgroundReader:
                 self._wake()
             if self._ended is not None:
                 self._ended.set()
+
+    async def _wait_for_room(self) -> None:
+        self._room = anyio.Event()
+        while not self._room.is_set():
+            self._is_untaken = True
+            with anyio.move_on_after(_UNTAKEN_AFTER):
+                await self._room.wait()
+            if self._is_untaken and self._must_go_on():
+                break
+        self._room = None
 
     def _wake(self) -> None:
         if isinstance(self._waited, anyio.Event):

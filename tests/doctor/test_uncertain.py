@@ -59,6 +59,8 @@ NOT_ASKED: dict[str, str] = {
     "the messages beside the sound": "how sessions of speech name some of their messages",
     "no page shows its messages": "how sessions of speech name some of their messages",
     "the form of such messages": "how sessions of speech name some of their messages and report errors",
+    "whether Flux ends the last turn": "report errors, and how they end",
+    "whether those come as text": "how sessions of speech name some of their messages",
     "how a message is refused": "how sessions of speech name some of their messages and report errors",
     "whether a size is ignored": "whether FLUX.1 takes a `seed` or a size",
 }

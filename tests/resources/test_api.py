@@ -14,6 +14,7 @@ import respx
 from cfai import (
     Ai,
     AiInternalError,
+    APIConnectionError,
     APIResponseValidationError,
     AuthenticationError,
     BadRequestError,
@@ -24,7 +25,7 @@ from cfai import (
 )
 from cfai._resources.api import Operation, build_path, read_result
 from cfai.local import Emulator
-from tests.conftest import ACCOUNT, TOKEN, row
+from tests.conftest import ACCOUNT, TOKEN, Serve, row
 from tests.resources.conftest import Invoke
 
 SEARCH = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/models/search"
@@ -307,3 +308,14 @@ def test_what_json_cannot_hold_is_refused_before_it_is_sent(remote: Ai) -> None:
     operation = Operation(method="POST", path="/x", json={"a": {1, 2}}, read=read_result)
     with pytest.raises(TypeError, match=r"inputs\['a'\]"):
         remote._api.call(operation)  # pyright: ignore[reportPrivateUsage]
+
+
+def test_what_only_asks_is_asked_again_where_the_connection_broke(
+    invoke: Invoke, serve: Serve, sleeps: list[float]
+) -> None:
+    server = serve(lambda peer: peer.request())
+    with Ai(account_id=ACCOUNT, api_token=TOKEN, base_url=server.url, trust_env=False) as ai:
+        with pytest.raises(APIConnectionError) as caught:
+            invoke(ai.gateway("my"), "get_log", "log-1")
+        assert "billed" not in str(caught.value)
+        assert (caught.value.retryable, len(server.requests), len(sleeps)) == (True, 3, 2)

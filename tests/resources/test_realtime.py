@@ -14,6 +14,7 @@ import threading
 import warnings
 import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -198,6 +199,40 @@ def test_transcripts_are_the_final_texts_alone(ai: Ai, go: Go) -> None:
     go(main)
 
 
+def test_what_a_session_ends_in_the_middle_of_is_the_last_transcript(serve: Serve, go: Go) -> None:
+    update, end = ({"type": "TurnInfo", "event": event, "transcript": "hello"} for event in ("Update", "EndOfTurn"))
+    noise = {"type": "Results", "is_final": True, "channel": {"alternatives": [{"transcript": ""}]}}
+    rows: list[tuple[list[dict[str, Any]], int, list[str]]] = [
+        ([update, {**update, "transcript": "hello there"}, {"type": "Metadata"}], 1000, ["hello there"]),
+        ([update, end, update], 1000, ["hello", "hello"]),
+        ([update, end], 1000, ["hello"]),
+        ([update, noise], 1000, []),
+        ([update], 1011, []),
+    ]
+    sessions = iter(rows)
+
+    def script(peer: Peer) -> None:
+        service = Service(peer)
+        messages, code, _ = next(sessions)
+        service.say(*messages)
+        service.send(CloseConnection(code))
+
+    server = serve(script)
+
+    async def main() -> None:
+        async with remote(server.url) as ai:
+            for messages, code, heard in rows:
+                async with ai.arealtime(FLUX, **LINEAR) as session:
+                    texts: list[str] = []
+                    with row(messages), pytest.raises(RealtimeError) if code == 1011 else nullcontext():
+                        async for text in session.transcripts():
+                            texts.append(text)
+                    with row(messages):
+                        assert texts == heard
+
+    go(main)
+
+
 # Sound
 
 
@@ -237,6 +272,7 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
         with path.open("rb") as file:
             rows: list[tuple[str, Any, bytes]] = [
                 ("bytes", SECOND, SECOND),
+                ("bytes like the first of an MP3", b"\xff\xfb\0\0", b"\xff\xfb\0\0"),
                 ("bytearray", bytearray(b"\1\2"), b"\1\2"),
                 ("int16", np.array([1, -2], "int16"), b"\1\0\xfe\xff"),
                 ("big-endian", np.array([1, -2], ">i2"), b"\1\0\xfe\xff"),
@@ -329,6 +365,8 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
         (make_wave(channels=2), "channels: 2. Convert it"),
         (make_wave(width=1), "got a WAV of 8 bits"),
         (make_wave()[:20], "got .*. Convert it"),
+        (b"ID3\4" + SECOND, "audio must be a WAV of 16 bits .* or its samples, got audio/mpeg. Convert it"),
+        (io.BytesIO(b"OggS" + SECOND), "got audio/ogg"),
     ]
 
     async def main() -> None:
@@ -442,7 +480,7 @@ def test_a_session_is_asynchronous_and_says_how_it_is_used(ai: Ai, go: Go) -> No
     go(main)
 
 
-def test_a_refusal_is_the_error_that_run_would_raise(local: Emulator, go: Go) -> None:
+def test_a_refusal_is_the_error_that_run_would_raise(local: Emulator, go: Go, sleeps: list[float]) -> None:
     async def main() -> None:
         rows: list[tuple[str, str, dict[str, Any], Any, type[Exception], str]] = [
             ("token", FLUX, {"api_token": "wrong-token-wrong-token"}, "ok", AuthenticationError, "10000"),
@@ -464,9 +502,10 @@ def test_a_refusal_is_the_error_that_run_would_raise(local: Emulator, go: Go) ->
                         async with ai.arealtime(model, **inputs):
                             pass
             local.reset()
-        local.script("rate-limited,retry-after=0", "ok")
-        async with local.ai(max_retries=1) as ai, ai.arealtime(FLUX, **LINEAR) as session:
-            assert isinstance(await anext(session), SessionOpened)
+        for fault in ("rate-limited,retry-after=0", "hang-up"):  # for nothing was billed
+            local.script(fault, "ok")
+            async with local.ai(max_retries=1) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+                assert isinstance(await anext(session), SessionOpened)
 
     go(main)
 
@@ -626,20 +665,26 @@ def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve
             kinds.append(json.loads(received.data)["type"])
             if kinds[-1] == "Flush":
                 service.say({"type": "Flushed"})
+        is_over.set()
 
-    server = serve(script)
+    server, is_over = serve(script), threading.Event()
+
+    async def stream() -> AsyncIterator[str | None]:
+        for piece in (None, "two"):  # many clients' last pieces have no text
+            yield piece
 
     async def main() -> None:
         async with remote(server.url) as ai, ai.arealtime(AURA) as session:
             await session.speak("one")
             await session.speak("")
             await session.flush()
-            await session.speak("two")
+            await session.speak(stream())
             await session.finish()
             assert [type(event) for event in await read(session)] == [SpeechFlushed, SpeechFlushed]
             assert session.close_code is None
 
     go(main)
+    assert is_over.wait(10)
     assert kinds == ["Speak", "Flush", "Speak", "Flush", "Close"]
 
 
@@ -695,7 +740,7 @@ def test_one_wrong_field_loses_neither_the_turn_nor_its_text(serve: Serve, go: G
                     assert isinstance(event, TurnInfo)
                     assert [(word.word, word.confidence) for word in event.words] == [("hello", confidence)]
                     assert all(event[name] == fields[name] for name in fields if name != "words")
-            assert [text async for text in session.transcripts()] == ["hello"] * 4 + ["7"]
+            assert [text async for text in session.transcripts()] == ["hello"] * 4 + ["7", "hello"]
 
     go(main)
 
@@ -858,7 +903,8 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
         service = Service(peer)
         service.say(*(message for message, _, _ in rows))
         service.send(TextMessage("{no JSON"), TextMessage('{"type": "Res', message_finished=False))
-        service.send(TextMessage('ults"}'), BytesMessage(b"\0\1"), CloseConnection(1000))
+        service.send(TextMessage('ults"}'), BytesMessage(b'{"type": "Results"}'), BytesMessage(b"{}!"))
+        service.send(CloseConnection(1000))
 
     server = serve(script)
 
@@ -866,14 +912,14 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
         async with remote(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
             return await read(session)
 
-    *events, broken, parts, sound = go(main)
+    *events, broken, parts, as_bytes, sound = go(main)
     for (message, kind, fields), event in zip(rows, events, strict=True):
         with row(message):
             assert type(event) is kind
             assert {name: getattr(event, name) for name in fields} == fields
     assert (type(broken), broken["message"]) == (RealtimeEvent, "{no JSON")
-    assert type(parts) is SpeechResults
-    assert (type(sound), sound.audio) == (SpeechAudio, b"\0\1")
+    assert type(parts) is type(as_bytes) is SpeechResults
+    assert (type(sound), sound.audio) == (SpeechAudio, b"{}!")
 
 
 def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) -> None:
@@ -887,7 +933,8 @@ def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) 
 
     def script(peer: Peer) -> None:
         service = Service(peer)
-        service.say(next(messages)[0])
+        message = json.dumps(next(messages)[0])
+        service.send(BytesMessage(message.encode()) if "broke" in message else TextMessage(message))
         service.send(CloseConnection(1011, f"for {TOKEN}"))
 
     server = serve(script)
@@ -969,14 +1016,19 @@ def test_pings_are_answered_while_nobody_reads(serve: Serve, go: Go) -> None:
 
 def test_a_message_that_is_too_large_ends_a_session(serve: Serve, go: Go) -> None:
     def script(peer: Peer) -> None:
-        Service(peer).send(BytesMessage(bytes(3000), message_finished=False), BytesMessage(bytes(3000)))
+        service = Service(peer)
+        service.send(BytesMessage(bytes(3000), message_finished=False), BytesMessage(bytes(3000)))
+        closed = service.receive()
+        assert isinstance(closed, CloseConnection)
+        assert closed.code == 1009
         peer.left()
 
     async def main() -> None:
         ai = remote(serve(script).url, max_answer_bytes=5000)
         async with ai, ai.arealtime(FLUX, **LINEAR) as session:
-            with pytest.raises(RealtimeError, match="larger than max_answer_bytes"):
-                await read(session)
+            for use in (lambda: read(session), lambda: session.send_audio(SECOND)):
+                with pytest.raises(RealtimeError, match=f"{FLUX} is over: 1009 .* larger than max_answer_bytes"):
+                    await use()
 
     go(main)
 
@@ -1013,8 +1065,8 @@ def test_a_model_that_answers_fewer_pieces_is_told_the_end_after_a_silence(
         service.say({"is_complete": False})
         assert isinstance(service.receive(), BytesMessage)
         assert isinstance(service.receive(), CloseConnection)
-        late = TextMessage('{"is_complete": true}')  # before it agrees, for which wsproto has no words
-        service.peer.send(Connection(ConnectionType.SERVER).send(late))
+        late = Connection(ConnectionType.SERVER)  # before it agrees, for which wsproto has no words
+        service.peer.send(late.send(Ping(b"there?")) + late.send(TextMessage('{"is_complete": true}')))
         service.send(CloseConnection(1000))
 
     server = serve(script)
@@ -1059,7 +1111,7 @@ class Network:
     def __init__(self, incoming: Callable[[], Awaitable[bytes]]) -> None:
         self.written: list[Event] = []
         self.reads = 0
-        self.may_write = anyio.Event()
+        self.may_write: Any = anyio.Event()
         self.may_write.set()
         self._incoming = incoming
         self._service = Connection(ConnectionType.SERVER)
@@ -1249,5 +1301,104 @@ def test_a_slow_network_slows_whoever_sends_and_a_message_in_parts_is_the_last(g
         with pytest.raises(RealtimeError, match="a message was cancelled while it was sent"):
             await socket.send("d")
         await socket.aclose()
+
+    go(main)
+
+
+def test_what_had_come_is_read_after_a_message_could_not_be_sent(go: Go) -> None:
+    async def main() -> None:
+        service = Connection(ConnectionType.SERVER)
+        messages = [service.send(TextMessage(f"{number:10000}")) for number in range(20)]
+        content = [b"".join(messages) + service.send(CloseConnection(1011, "no room"))]
+
+        async def incoming() -> bytes:
+            return content.pop()
+
+        async def fail() -> None:
+            raise httpcore.WriteError("it broke")
+
+        network = Network(incoming)
+        socket = make_socket(network)
+        await anyio.wait_all_tasks_blocked()
+        network.may_write = SimpleNamespace(wait=fail)
+        with pytest.raises(RealtimeError, match="1006 it broke"):
+            await socket.send("a")
+        assert [int(await socket.receive() or "") for _ in range(20)] == list(range(20))
+        with pytest.raises(RealtimeError, match="1011 no room"):
+            await socket.receive()
+        assert socket.closed == (1011, "no room")
+        await socket.aclose()
+
+    go(main)
+
+
+def test_all_is_read_while_a_message_waits_to_be_sent_and_nobody_reads(go: Go, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cfai._transport.background_reader._UNTAKEN_AFTER", 0.01)
+
+    async def main() -> None:
+        service = Connection(ConnectionType.SERVER)
+
+        async def incoming() -> bytes:
+            if network.reads == 30:
+                network.may_write.set()  # it takes no more before it has said all that it has to say
+                await may_read.wait()
+            await anyio.lowlevel.checkpoint()
+            return service.send(BytesMessage(bytes(10_000)))
+
+        network, may_read = Network(incoming), anyio.Event()
+        network.may_write = anyio.Event()
+        socket = make_socket(network)
+        await socket.send("a")
+        assert network.reads == 30
+        await socket.receive()  # from here on it is slowed again
+        may_read.set()
+        await anyio.wait_all_tasks_blocked()
+        assert network.reads == 30
+        await socket.aclose()
+
+    go(main)
+
+
+def test_pings_and_the_end_are_noticed_while_a_message_waits_to_be_sent(go: Go) -> None:
+    ping, text, end = Ping(b"there?"), TextMessage("1"), CloseConnection(1000)
+    rows: list[tuple[list[Event], bool, list[type[Event]]]] = [
+        ([ping, text], False, [TextMessage, Pong]),
+        ([text, end], False, [TextMessage, CloseConnection]),
+        ([ping, text, end], True, []),  # nothing follows a message that was sent in part
+    ]
+
+    async def main() -> None:
+        for said, is_cancelled, answers in rows:
+            service, may_read = Connection(ConnectionType.SERVER), anyio.Event()
+            content = [b"".join(map(service.send, said))]
+
+            async def incoming(content: list[bytes] = content, may_read: anyio.Event = may_read) -> bytes:
+                await may_read.wait()
+                if not content:
+                    await anyio.sleep_forever()
+                return content.pop()
+
+            network = Network(incoming)
+            network.may_write = anyio.Event()
+            socket = make_socket(network)
+            sending = anyio.CancelScope()
+
+            async def send(socket: WebSocket = socket, sending: anyio.CancelScope = sending) -> None:
+                with sending:
+                    await socket.send("a")
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(send)
+                await anyio.wait_all_tasks_blocked()
+                if is_cancelled:
+                    sending.cancel()
+                may_read.set()
+                assert await socket.receive() == "1"
+                if end in said:
+                    assert await socket.receive() is None
+                network.may_write.set()
+            with row(said):
+                assert [type(event) for event in network.written] == answers
+            await socket.aclose()
 
     go(main)

@@ -366,7 +366,8 @@ NETWORK: list[tuple[str, str, bool, type[CfaiError], str, bool]] = [
     ("ConnectTimeout", "slow", False, APITimeoutError, "could not connect to api.example in time: slow", True),
     ("PoolTimeout", "slow", False, APITimeoutError, "no connection to api.example came free in time: slow", True),
     ("WriteTimeout", "slow", False, APITimeoutError, "could not send to api.example in time: slow", True),
-    ("ReadTimeout", "slow", False, APITimeoutError, "api.example did not answer in time (slow): the call may have been "
+    ("ReadTimeout", "slow", False, APITimeoutError, "api.example did not answer in time (slow): raise timeout=", False),
+    ("ReadTimeout", "slow", True, APITimeoutError, "api.example did not answer in time (slow): the call may have been "
      "billed, so it was not sent again; raise timeout=, or stream the answer", False),
     ("ConnectError", SSL, True, APIConnectionError, f"api.example is not trusted: {SSL}. {CHECK}", False),
     ("ConnectError", "", False, APIConnectionError, "no answer from api.example: the connection was closed", True),
