@@ -93,6 +93,16 @@ def nothing_is_left_open() -> Iterator[None]:
     gc.collect()
 
 
+@pytest.mark.usefixtures("nothing_is_left_open")
+def test_a_test_may_run_loops_of_its_own(ai: Ai, workers_ai: WorkersAI) -> None:
+    # Before what keeps a loop: while one is there, anyio takes every other for one of its kind.
+    async def answered() -> str:
+        return (await ai.arun(MODEL, HELLO)).text
+
+    assert asyncio.run(answered()) == asyncio.run(answered()) == trio.run(answered)
+    workers_ai.assert_sent(times=3)
+
+
 @pytest.fixture(scope="module")
 async def a_loop_for_all() -> AsyncIterator[None]:
     """While it is there, the event loop goes on from one test to the next."""
@@ -124,15 +134,6 @@ class TestAsynchronous:
     @pytest.mark.parametrize("again", [1, 2])
     async def test_a_loop_outlives_it(self, ai: Ai, workers_ai: WorkersAI, anyio_backend_name: str, again: int) -> None:
         await run_in_every_way(ai, workers_ai, f"{anyio_backend_name} {again}")
-
-
-@pytest.mark.usefixtures("nothing_is_left_open")
-def test_a_test_may_run_loops_of_its_own(ai: Ai, workers_ai: WorkersAI) -> None:
-    async def answered() -> str:
-        return (await ai.arun(MODEL, HELLO)).text
-
-    assert asyncio.run(answered()) == asyncio.run(answered()) == trio.run(answered)
-    workers_ai.assert_sent(times=3)
 
 
 # The mark
