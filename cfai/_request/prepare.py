@@ -93,8 +93,8 @@ class ApiRequest:
 
     @property
     def only_reads(self) -> bool:
-        """True if it asks for what is there, and runs no model: sent again, it costs and changes nothing."""
-        return self.method == "GET" and not self.model
+        """True if it asks for what is there, or opens a session: sent again, it costs and changes nothing."""
+        return self.method == "GET"
 
     @property
     def host(self) -> str:

@@ -116,7 +116,7 @@ def _send_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget) -> Api
             budget,
             pooled_client.proxies,
             is_closed=pool.is_closed,
-            may_be_billed=request.method != "GET" and attempt.may_be_billed(exception, time.monotonic()),
+            may_be_billed=attempt.may_be_billed(exception, time.monotonic()),
             is_unsent=attempt.is_unsent,
         )
     finally:
@@ -152,7 +152,7 @@ async def _asend_once(pool: ClientPool, request: ApiRequest, budget: TimeBudget)
             budget,
             pooled_client.proxies,
             is_closed=pool.is_closed,
-            may_be_billed=request.method != "GET" and attempt.may_be_billed(exception, time.monotonic()),
+            may_be_billed=attempt.may_be_billed(exception, time.monotonic()),
             is_unsent=attempt.is_unsent,
         )
     finally:
