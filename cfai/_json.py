@@ -114,6 +114,11 @@ def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, (dict, Mapping))  # the first is found at once
 
 
+def is_flat(value: Mapping[str, Any]) -> bool:
+    """Return True for a JSON object without another object or an array in it."""
+    return not any(isinstance(each, Mapping | list | tuple) for each in value.values())
+
+
 # Python values to what JSON can hold.
 
 _LARGEST_NUMBER = 10**308

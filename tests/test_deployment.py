@@ -67,7 +67,8 @@ UVICORN = ("uvicorn", "--fd", "FD")
 def folder(tmp_path: Path) -> Path:
     write_programs(tmp_path)
     (tmp_path / "app_wsgi.py").write_text(APP.format(total_timeout=None))
-    (tmp_path / "app_bounded.py").write_text(APP.format(total_timeout=1))
+    # Enough for the stream to begin on a machine under load.
+    (tmp_path / "app_bounded.py").write_text(APP.format(total_timeout=3))
     (tmp_path / "app_generator.py").write_text(GENERATOR)
     return tmp_path
 
@@ -83,11 +84,11 @@ def test_a_synchronous_worker_cuts_a_stream_at_its_timeout(folder: Path, local: 
 
 def test_a_total_timeout_below_that_of_the_worker_tells_the_page(folder: Path, local: Emulator) -> None:
     local.script(Fault(slow_first=LONG))
-    with run_server(folder, *SYNC, "app_bounded:app") as site:
+    with run_server(folder, *SYNC, "--timeout", "10", "app_bounded:app") as site:
         body, is_whole = site.read("/")
     assert is_whole
     assert b"event: error\n" in body
-    assert b"total timeout of 1 s" in body
+    assert b"total timeout of 3 s" in body
     assert body.endswith(DONE)
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 from urllib.parse import urlencode
 
 from cfai._credentials import NO_HEADERS, Secret, describe, find_token_flaw
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import find_unsendable, is_mapping, to_builtins
+from cfai._json import find_unsendable, is_flat, is_mapping, to_builtins
 
 CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 """Headers that carry a secret. They are taken off a request as soon as it is sent."""
@@ -253,8 +252,9 @@ def _encode_option(name: str, value: Any) -> str:
         must_be = "'constant', 'linear' or 'exponential'"
         is_right = isinstance(value, str) and value in ("constant", "linear", "exponential")
     elif name == "metadata":
-        must_be = "a dict of at most five entries"  # the gateway drops the sixth without a word
-        is_right = is_mapping(value) and len(value) <= 5
+        # The gateway drops the sixth without a word, and keeps no objects.
+        must_be = "a dict of at most five texts, numbers or booleans"
+        is_right = is_mapping(value) and len(value) <= 5 and is_flat(value)
     elif name == "custom_cost":
         must_be = f"a dict of numbers under {', '.join(GatewayCost.__annotations__)}"
         is_right = is_mapping(value) and bool(value) and value.keys() <= GatewayCost.__annotations__.keys()
@@ -279,6 +279,4 @@ def _encode_object(name: str, value: Mapping[Any, Any]) -> str:
     # A header is ASCII, and an empty object is sent too, as the binding does.
     if problem := find_unsendable(value, f"gateway {name}"):
         raise InputError(problem)
-    with suppress(RecursionError, ValueError):
-        return json.dumps(to_builtins(value), separators=(",", ":"))
-    raise InputError(f"gateway {name}: a value holds itself, or is nested too deeply")
+    return json.dumps(to_builtins(value), separators=(",", ":"))

@@ -21,7 +21,7 @@ from cfai._errors import (
     InferenceUpstreamError,
     InputError,
 )
-from cfai._json import find_unsendable, is_mapping, to_builtins
+from cfai._json import find_unsendable, is_flat, is_mapping, to_builtins
 from cfai._request import (
     ApiRequest,
     PreparedCall,
@@ -349,8 +349,9 @@ def _check_patch(name: str, value: Any) -> None:
         raise ConfigurationError(f"`feedback` must be 1, -1 or None, got {describe(value)}")
     if name == "score" and not is_number:
         raise ConfigurationError(f"`score` must be a number or None, got {describe(value)}")
-    if name == "metadata" and not is_mapping(value):
-        raise ConfigurationError(f"`metadata` must be a dict or None, got {describe(value)}")
+    if name == "metadata" and not (is_mapping(value) and is_flat(value)):
+        must = "`metadata` must be a dict of texts, numbers and booleans, or None"
+        raise ConfigurationError(f"{must}, got {describe(value)}")
 
 
 # Calls of one provider after the other

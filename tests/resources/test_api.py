@@ -250,7 +250,7 @@ def test_a_field_of_another_type_costs_no_other(remote: Ai, invoke: Invoke) -> N
     }
     for owner, name, arguments, result, expected in rows:
         respx.route(url__startswith=account).respond(
-            json=result if name == "chat_completions" else {"success": True, "result": result}
+            json=result if name == "chat_completions" else {"success": True, "result": result, "new": 1}
         )
         with row((name, result)):
             assert show[name](invoke(owner, name, *arguments)) == expected
