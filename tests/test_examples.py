@@ -123,6 +123,7 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
         "finetune.py",
         "gateway.py",
         "many.py",
+        "models.py",
     }
     others |= {"realtime.py", "search.py", "stream.py", "stream_async.py", "structured.py"}
     elsewhere = {"ray_embeddings.py"}  # by .ci/ray_cluster.py: it needs Ray
@@ -135,6 +136,14 @@ def test_a_stream_is_printed_as_the_answer_and_its_tokens_are_counted(local: Emu
         answer = ai.run(MODEL, {"prompt": "Where is Oslo?"})
     assert answer.usage is not None
     assert (out, err) == (f"{answer.text}\n", f"{answer.usage.completion_tokens} tokens\n")
+
+
+def test_the_models_of_a_search_are_listed_with_their_fields(local: Emulator, run: Run) -> None:
+    out, _ = run("models.py", "flux-1-schnell")
+    assert out == "@cf/black-forest-labs/flux-1-schnell (Text-to-Image): prompt, steps\n"
+    out, _ = run("models.py")
+    assert f"{MODEL} (Text Generation): " in out
+    assert "messages" in out
 
 
 def test_the_next_provider_answers_and_the_log_of_it_is_patched(local: Emulator, run: Run) -> None:
