@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable
+import shutil
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def kind(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-def convert(kind: str, local: Emulator, files: Iterable[Any], **options: Any) -> tuple[list[Row[Any]], JobReport]:
+def convert(kind: str, local: Emulator, files: Any, **options: Any) -> tuple[list[Row[Any]], JobReport]:
     """Return the rows of a job, and its report."""
     if kind == "sync":
         with local.ai() as ai, ai.to_markdown_many(files, **options) as job:
@@ -52,7 +53,12 @@ def make_files(folder: Path, count: int) -> list[Path]:
 
 def test_each_document_is_a_row_in_its_order(local: Emulator, kind: str, tmp_path: Path) -> None:
     paths = make_files(tmp_path, 40)
-    rows, report = convert(kind, local, iter(paths), concurrency=4)
+
+    async def generate() -> AsyncIterator[Path]:
+        for path in paths:
+            yield path
+
+    rows, report = convert(kind, local, iter(paths) if kind == "sync" else generate(), concurrency=4)
     assert [each.inputs for each in rows] == paths
     assert [each.output.name for each in rows] == [path.name for path in paths]
     assert (report.done, report.failed, report.cost) == (40, 0, 0.0)
@@ -76,6 +82,7 @@ def test_what_is_not_converted_is_a_row_with_its_reason(local: Emulator, kind: s
     assert str(rows[1].error) == "a.exe was not converted: Unsupported file type: application/octet-stream"
     error: Any = rows[3].error
     assert (error.result.name, error.result.format, error.status_code) == ("bad.pdf", "error", 200)
+    assert error.request_id
     assert [each.attempts for each in rows] == [1, 1, 0, 1, 0, 0, 0]
     assert report.failures == {"ConversionError 200": 2, "InputError": 4}
 
@@ -96,6 +103,27 @@ def test_a_second_start_sends_only_what_is_new_or_failed(local: Emulator, kind: 
     assert {(each.from_journal, each.output.format) for each in other} == {(False, "text")}
 
 
+def test_a_document_that_differs_in_one_thing_is_another(local: Emulator, tmp_path: Path) -> None:
+    journal, [path, late] = tmp_path / "journal.jsonl", make_files(tmp_path, 2)
+    changing: list[Any] = [str(late), ("t.pdf", late), {"name": "t.pdf", "blob": late}]
+    known: list[Any] = [path, ("a.csv", b"1,2"), {"name": "x.pdf", "blob": path}]
+    convert("sync", local, [*known, *changing], journal=journal)
+    before = late.stat()
+    late.write_bytes(PDF + b" more")
+    os.utime(late, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new: list[Any] = [*changing, ("a.csv", b"1,3"), ("b.csv", b"1,2"), {"name": "y.pdf", "blob": path}]
+    new += [{"name": "x.pdf", "blob": PDF}, {"name": "x.pdf", "blob": path, "mime_type": "text/csv"}]
+    (tmp_path / "other").mkdir()
+    new.append(shutil.copy2(path, tmp_path / "other"))
+    for document in new:
+        [each], _ = convert("sync", local, [document], journal=journal)
+        with row(document):
+            assert each.ok
+            assert not each.from_journal
+    again, _ = convert("sync", local, [*known, *new], journal=journal)
+    assert all(each.from_journal for each in again)
+
+
 def test_the_journal_holds_no_bytes_of_a_document(local: Emulator, tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
     path = tmp_path / "secret-words.csv"
@@ -110,8 +138,9 @@ def test_the_journal_holds_no_bytes_of_a_document(local: Emulator, tmp_path: Pat
 
 def test_documents_are_sent_again_as_calls_of_run_many_are(local: Emulator, kind: str) -> None:
     local.script(["503", "rate-limited", "ok"])
-    rows, report = convert(kind, local, [PDF], requests_per_minute=6000)
+    rows, report = convert(kind, local, (PDF,), requests_per_minute=6000, extra_headers={"x-team": "a"})
     assert (rows[0].ok, rows[0].attempts, report.retried) == (True, 3, 2)
+    assert local.requests[-1].headers["x-team"] == "a"
     local.script(["503"])
     rows, _ = convert(kind, local, [PDF], max_retries=0)
     assert (rows[0].ok, rows[0].attempts) == (False, 1)
@@ -158,4 +187,10 @@ def test_options_that_cannot_work_are_refused_when_the_job_is_made(local: Emulat
             for method in (ai.to_markdown_many, ai.ato_markdown_many):
                 with row(files), pytest.raises(ConfigurationError, match=r"`files` must be an iterable .* got .*alone"):
                     method(files)
+
+        async def generate() -> AsyncIterator[bytes]:
+            yield PDF
+
+        with pytest.raises(ConfigurationError, match=r"`files` must be an iterable .* got async_generator"):
+            ai.to_markdown_many(generate())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert not local.requests
