@@ -309,7 +309,7 @@ def _complete_steps(call: ApiRequest) -> str:
     if call.headers["cf-aig-authorization"] != none:
         raise ConfigurationError(_TAKES_NO_TOKEN)
     body = cast("bytes", call.body)
-    steps: list[dict[str, Any]] = [{**step, "headers": step.get("headers") or {}} for step in json.loads(body)]
+    steps: list[dict[str, Any]] = [{"headers": {}, **step} for step in json.loads(body)]
     if any(step["headers"].get("Authorization") == none for step in steps):
         del steps, body  # with the keys of providers, which a traceback would show
         must = "`authorize` must be left out: over the binding of a Worker there is no API token to put into a step"
