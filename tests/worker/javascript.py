@@ -89,6 +89,7 @@ class ReadableStream:
         self.pieces = deque(pieces)
         self.is_locked = False
         self.is_cancelled = False
+        self.error: Exception | None = None
 
     def getReader(self) -> Reader:
         if self.is_locked:
@@ -113,10 +114,13 @@ class Reader:
 
     async def _read(self) -> JsObject:
         pieces = self._stream.pieces
+        if self._stream.error:
+            raise self._stream.error
         if not pieces or self._stream.is_cancelled:
             return JsObject(done=True, value=None)
         piece = pieces.popleft()
         if isinstance(piece, Exception):
+            self._stream.error = piece  # by which it is broken for good: it cannot be cancelled either
             raise piece
         if not isinstance(piece, bytes):
             await piece

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine
-from types import SimpleNamespace
+from datetime import date
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +24,7 @@ from cfai import (
     AiInternalError,
     APIConnectionError,
     APITimeoutError,
+    AuthenticationError,
     BadRequestError,
     CapacityError,
     ConfigurationError,
@@ -28,6 +32,7 @@ from cfai import (
     InputError,
     NotFoundError,
     QuotaExceededError,
+    RateLimitError,
     StreamError,
     StreamTruncatedError,
     Timeout,
@@ -46,6 +51,14 @@ WAV = b"RIFF\x24\0\0\0WAVEfmt " + bytes(24)
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
 EVENTS = b'data: {"response":"Hel"}\n\ndata: {"response":"lo"}\n\ndata: [DONE]\n\n'
 STREAM = {"body": ReadableStream([WAV]), "contentType": "audio/wav"}
+HEADERS_ALONE: list[tuple[str, str, dict[str, Any]]] = [
+    ("collectLogPayload", "cf-aig-collect-log-payload", {"collect_log_payload": False}),
+    ("customCost", "cf-aig-custom-cost", {"custom_cost": {"per_token_in": 0.1}}),
+    ("byokAlias", "cf-aig-byok-alias", {"byok_alias": "mine"}),
+    ("zdr", "cf-aig-zdr", {"zdr": True}),
+    ("noWholesale", "cf-aig-no-wholesale", {"no_wholesale": True}),
+]
+"""Options of a gateway that the binding has no name for, with their headers."""
 
 
 def run(main: Coroutine[Any, Any, Any]) -> Any:
@@ -124,7 +137,7 @@ def test_every_option_goes_where_the_binding_has_it(open_worker: Open) -> None:
         "id": "mine",
         "skip_cache": True,
         "cacheTtl": 0,
-        "metadata": {"user_id": 7},
+        "metadata": MappingProxyType({"user_id": 7}),
         "request_timeout_ms": 5,
         "event_id": None,
         "retries": {"max_attempts": 2, "retryDelayMs": 10, "backoff": "linear"},
@@ -134,7 +147,7 @@ def test_every_option_goes_where_the_binding_has_it(open_worker: Open) -> None:
             GLM,
             HELLO,
             gateway=gateway,  # type: ignore[arg-type]
-            extra_headers={"x-Team": "c"},
+            extra_headers={"x-Team": "c", "X-Session-Affinity": "s-0"},
             session_affinity="s-1",
             tags=iter(["one", "two", "one"]),
             reject_if_busy=True,
@@ -270,10 +283,13 @@ def test_what_the_binding_cannot_carry_is_said_before_it_is_called(open_worker: 
     ai, binding = open_worker({})
     rows: list[tuple[Any, type[Exception], str]] = [
         (lambda: ai.arun(GLM, HELLO, gateway={"id": "g", "token": "secret-4711"}), ConfigurationError, "token"),
-        (
-            lambda: ai.arun(GLM, HELLO, gateway={"id": "g", "no_wholesale": True}),
-            ConfigurationError,
-            "noWholesale: .* has no such option: leave it out, or try the header 'cf-aig-no-wholesale'",
+        *(
+            (
+                lambda option=option: ai.arun(GLM, HELLO, gateway={"id": "g", **option}),
+                ConfigurationError,
+                f"{name}: .* has no such option: leave it out, or try the header '{header}'",
+            )
+            for name, header, option in HEADERS_ALONE
         ),
         (lambda: ai.arun(NOVA, {"audio": WAV}, gateway="g"), InputError, "leave out `gateway`"),
         (lambda: ai.arun(NOVA, {"audio": {"body": ReadableStream([])}}), InputError, "must have a 'contentType'"),
@@ -325,10 +341,10 @@ def test_errors_that_are_answered_are_mapped_as_over_rest(open_worker: Open) -> 
             assert caught.value.code == code
             assert words in str(caught.value)
             assert ai.last_request_internal_status_code == code
-    ai, _ = open_worker(reply(known, 400))
+    ai, _ = open_worker(reply(known, 400, content_length="7"))
     raw = run(ai.arun(GLM, HELLO, return_raw_response=True))
     assert isinstance(raw, httpx.Response)
-    assert (raw.status_code, raw.json()) == (400, known)
+    assert (raw.status_code, raw.json(), "content-length" in raw.headers) == (400, known, False)
     ai, binding = open_worker(reply(busy, 429, retry_after="0"), {"response": "Hi"})
     assert run(ai.arun(GLM, HELLO)).text == "Hi"
     assert len(binding.requests) == 2, "a model that was busy is asked again"
@@ -340,6 +356,9 @@ def test_errors_that_are_thrown_are_the_services_or_those_of_a_network(open_work
         (JsException("InferenceUpstreamError", "3040: no room"), CapacityError, "3040"),
         (JsException("Error", "InferenceUpstreamError: 3040: no room"), CapacityError, "3040"),
         (JsException("Error", "AiError: AiError: 4006: used up"), QuotaExceededError, "4006"),
+        (JsException("Error", "971: too many"), RateLimitError, "971"),
+        (JsException("Error", "10000: who is it?"), AuthenticationError, "10000"),
+        (JsException("Error", "9999: brand new"), BadRequestError, "9999"),
         (JsException("Error", "connect to host:8080: refused"), APIConnectionError, "refused"),
         (JsException("InferenceUpstreamError", "Unknown error"), BadRequestError, "Unknown error"),
         (JsException("AiInternalError", "Internal Error"), AiInternalError, "Internal Error"),
@@ -436,13 +455,29 @@ def test_time_limits_hold_where_a_timer_comes_a_moment_early(open_worker: Open) 
             async for _ in ai.arun(GLM, {**HELLO, "stream": True}, **limits):
                 pass
 
-    for limits in ({"timeout": 0.02}, {"total_timeout": 0.02}):
+    for limits in ({"timeout": Timeout(connect=3600, read=0.02, first_byte=0.02)}, {"total_timeout": 0.02}):
         for answer in (fetch, open_stream()):
             ai, _ = open_worker(answer, max_retries=0)
             with row(limits), asyncio.Runner(loop_factory=EarlyLoop) as runner:
                 runner.get_loop().set_exception_handler(lambda *_: None)  # anyio's own timers fail
                 with pytest.raises(APITimeoutError):
                     runner.run(main(ai, **limits))
+
+
+def test_a_wait_that_begins_late_is_over_with_its_call(open_worker: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fetch(_: Request) -> Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def main(ai: Ai) -> None:
+        async with asyncio.timeout(10):
+            await ai.arun(GLM, HELLO, total_timeout=3600)
+
+    ai, _ = open_worker(fetch, max_retries=0)
+    late = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600)
+    monkeypatch.setattr(sys.modules["cfai._binding"], "time", late)
+    with pytest.raises(APITimeoutError):
+        run(main(ai))
 
 
 def test_models_are_those_of_the_binding(open_worker: Open) -> None:
@@ -475,16 +510,20 @@ def test_a_stand_in_of_python_takes_the_place_of_a_binding_outside_of_a_worker()
         async def run(self, model: str, inputs: dict[str, Any], options: dict[str, Any]) -> Any:
             seen.append((model, inputs, options))
             body = type("Body", (), {"getReader": lambda self: Reader()})()
-            headers = type("Headers", (), {"entries": lambda self: [("content-type", "application/json")]})()
+            headers = type("Headers", (), {"entries": lambda self: HEADERS})()
             return type("Response", (), {"status": 200, "headers": headers, "body": body})
 
         async def models(self, parameters: dict[str, Any]) -> Any:
-            return [{"name": parameters["search"]}]
+            return [{"name": parameters["search"], "created_at": date(2026, 1, 2)}]
 
+    HEADERS = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")]
     seen: list[Any] = []
     ai = Ai.from_binding(Binding())
     assert run(ai.arun(GLM, HELLO, tags=["one"])).text == "Hi"
     assert seen == [(GLM, HELLO, {"returnRawResponse": True, "tags": ["one"]})]
+    assert run(anext(aiter(ai.amodels(search="a")))).created_at == "2026-01-02"
+    with pytest.raises(ConfigurationError, match="gateway token"):
+        run(ai.arun(GLM, HELLO, gateway={"id": "g", "token": "secret-4711"}))
 
 
 def test_a_stand_in_that_answers_with_no_response_is_told_what_one_is() -> None:

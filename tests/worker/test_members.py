@@ -18,7 +18,8 @@ from tests.worker.conftest import Open
 from tests.worker.javascript import JSON, JsException, Promise, Response, to_python
 from tests.worker.runtime import reply
 
-STEPS = [{"provider": "workers-ai", "endpoint": "@cf/a/b", "headers": {}, "query": {"prompt": None}}]
+STEP = {"provider": "workers-ai", "endpoint": "@cf/a/b", "headers": {}, "query": {"prompt": None}}
+STEPS = [STEP, {**STEP, "provider": "groq"}]
 QUERY = {"query": "Where?", "max_num_results": 3}
 
 
@@ -43,7 +44,9 @@ class Members:
     async def _answer(self) -> Any:
         if isinstance(self.value, Exception):
             raise self.value
-        return self.value if isinstance(self.value, Response) else JSON.parse(json.dumps(self.value))
+        if self.value is None or isinstance(self.value, Response):
+            return self.value
+        return JSON.parse(json.dumps(self.value))
 
 
 def call(binding: Members, **operation: Any) -> Any:
@@ -92,8 +95,8 @@ def test_a_universal_call_goes_to_the_gateway_with_its_options_as_headers(open_w
     open_worker({})
     binding = Members(reply({"response": "Hi"}, cf_aig_step="1"))
     path, headers = "https://workers-binding.ai/v1/binding/mine", {"cf-aig-skip-cache": "true", "x-custom": "stuff"}
-    token = "cf-aig-authorization"
-    body = call(binding, method="POST", path=path, json=STEPS, headers=headers, read=read_body, token_header=token)
+    request = {"json": STEPS, "headers": {**headers, "accept-encoding": "identity"}, "read": read_body}
+    body = call(binding, method="POST", path=path, token_header="cf-aig-authorization", **request)
     assert body == {"response": "Hi"}
     gateway, (name, steps, options) = binding.called
     assert (gateway, name, steps) == (["gateway", "mine"], "run", STEPS)
@@ -105,13 +108,13 @@ def test_steps_have_headers_which_the_binding_needs_and_no_token_of_a_client_wit
     step: dict[str, Any] = {"provider": "workers-ai", "endpoint": "@cf/a/b", "query": {}}
     binding = Members(reply({"response": "Hi"}))
     gateway = Ai.from_binding(binding).gateway("mine")
-    for headers in ({}, {"headers": None}, {"headers": {}}):
+    for headers in ({}, {"headers": None}, {"headers": {}}, {"headers": {"Authorization": "Bearer own"}}):
         assert asyncio.run(gateway.arun({**step, **headers})).json() == {"response": "Hi"}
-        assert binding.called.pop()[1] == [{**step, "headers": {}}]
+        assert binding.called.pop()[1] == [{**step, "headers": headers.get("headers") or {}}]
         binding.value = reply({"response": "Hi"})
     binding.called.clear()
     with pytest.raises(ConfigurationError, match=r"no API token to put into a step\."):
-        asyncio.run(gateway.arun(step, authorize=True))
+        asyncio.run(gateway.arun([{**step, "provider": "groq"}, step], authorize=True))
     with pytest.raises(ConfigurationError, match="token: the binding of a Worker takes none") as caught:
         asyncio.run(gateway.arun(step, token="secret-4711"))
     assert "4711" not in str(caught.value)
