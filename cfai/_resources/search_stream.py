@@ -25,7 +25,7 @@ class SearchDecoder(Decoder):
 
     def __init__(self, response: ApiResponse, request: ApiRequest) -> None:
         meta = response.meta
-        super().__init__(request.model, meta.request_id, request.secrets, request.inputs, meta.status_code)
+        super().__init__(request_id=meta.request_id, secrets=request.secrets, status_code=meta.status_code)
         self.chunks: list[SearchChunk] = []
         self.errors: list[SearchFailure] = []
 
