@@ -31,7 +31,7 @@ from tests.resources.conftest import Invoke, list_requests
 API = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai-search/namespaces"
 DOCS = f"{API}/default/instances/docs"
 QUESTION = {"messages": [{"role": "user", "content": "Where is New York?"}]}
-SEVERAL = {"ai_search_options": {"instance_ids": ["docs", "blog"]}}
+SEVERAL = {"ai_search_options": {"instance_ids": ["docs", "blog"] * 5}}
 CHUNK = {
     "id": "c1",
     "type": "text",
@@ -72,7 +72,7 @@ def test_every_operation_sends_its_request(remote: Ai, invoke: Invoke) -> None:
     namespace = remote.search()
     docs = namespace.get("docs")
     item, job = docs.items.get("i 1"), docs.jobs.get("j1")
-    config = {"id": "docs", "max_num_results": 5, "brand_new": True}
+    config = {"id": "docs", "max_num_results": 50, "score_threshold": 1, "brand_new": True}
     rows: list[tuple[Any, str, tuple[Any, ...], dict[str, Any], str, str, Any]] = [
         (namespace, "create", (config,), {}, "POST", "/default/instances", config),
         (namespace, "delete", ("docs",), {}, "DELETE", "/default/instances/docs", None),
@@ -175,8 +175,9 @@ def test_every_list_sends_its_filters_and_follows_its_pages(remote: Ai, invoke: 
                 sorted(f"{address}{joint}{end}".partition("?")[2].split("&")) for end in ends
             ]
             assert sent[0].partition("?")[0] == API + address.partition("?")[0]
-            route.mock(side_effect=[envelope([{"id": "9"}] * 2)])
+            route.mock(side_effect=[envelope([{"id": "9"}] * 2), envelope([{"id": "8"}])])
             assert len(invoke(owner, name, **filters, per_page=2, page=7)) == 2, "one page that is asked for is alone"
+            assert route.calls.last.request.url.params["page"] == "7"
 
 
 def test_getting_and_naming_sends_nothing(remote: Ai) -> None:
@@ -190,6 +191,7 @@ def test_getting_and_naming_sends_nothing(remote: Ai) -> None:
             "[<AiSearchNamespace default>, <AiSearchInstance my-docs>, "
             "<AiSearchItems of /ai-search/namespaces/default/instances/my-docs/items>]"
         )
+        assert namespace.get("7my_docs-" + "7" * 23).id == "7my_docs-77777777777777777777777"
         assert TOKEN not in repr(vars(instance))
 
 
@@ -219,7 +221,7 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
             "search",
             retrieval(max_num_results=51),
             InputError,
-            r"retrieval.max_num_results` must be .* 1 to 50, got 51",
+            r"`ai_search_options.retrieval.max_num_results` must be .* 1 to 50, got 51",
         ),
         (docs, "search", retrieval(max_num_results=2.5), InputError, "must be a whole number from 1 to 50, got 2.5"),
         (docs, "search", retrieval(context_expansion=0.5), InputError, "must be a whole number from 0 to 3, got 0.5"),
@@ -261,6 +263,7 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
             "got 'My docs'",
         ),
         (namespace, "create", {}, ConfigurationError, "an instance's id must have 1 to 32 .* got None"),
+        (namespace, "create", "docs", InputError, r"must be a dict such as \{'id'"),
         (
             namespace,
             "create",
@@ -349,9 +352,17 @@ def test_a_result_stays_usable_whatever_is_missing_null_or_new(remote: Ai, invok
         respx.route().mock(return_value=envelope(result))
         with row((name, result)):
             assert read(invoke(owner, name, *arguments)) == expected
+    item = docs.items.get("i")
+    for owner, name in ((docs, "info"), (docs.items, "list"), (item, "chunks"), (item, "logs"), (docs.jobs, "list")):
+        respx.route().respond(200, text="<html>")
+        with row(name), pytest.raises(APIResponseValidationError, match="the answer is no JSON"):
+            invoke(owner, name)
+        respx.route().mock(return_value=envelope([7]))
+        with row(name), pytest.raises(APIResponseValidationError, match="was answered with what cannot be read"):
+            invoke(owner, name)
     respx.route().respond(200, text="<html>")
     with pytest.raises(APIResponseValidationError, match="the answer is no JSON"):
-        invoke(docs, "info")
+        invoke(remote.search(), "create", {"id": "docs"})
 
 
 # What the emulator makes of them

@@ -92,8 +92,8 @@ def test_an_upload_is_a_form_with_a_file_and_its_options(
                 assert json.loads(form["metadata"][2]) == {"year": 2024, "é": [1]}
                 assert form["wait_for_completion"][2] == b"true"
                 assert int(request.headers["content-length"]) == len(request.content)
-    invoke(remote.items, "upload", "usa.md", TEXT)
-    assert list(read_form(respx.calls.last.request)) == ["file"]
+    invoke(remote.items, "upload", "x" * 128, b"%PDF-1.7")
+    assert read_form(respx.calls.last.request) == {"file": ("x" * 128, "application/pdf", b"%PDF-1.7")}
 
 
 def test_an_upload_is_read_from_disk_while_it_is_sent_and_again_for_a_retry(
@@ -120,6 +120,8 @@ def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(
         ("", "x", {}, "`name` must have 1 to 128 characters, got 0 characters"),
         ("x" * 129, "x", {}, "got 129 characters"),
         (None, "x", {}, "`name` must have 1 to 128 characters, got None"),
+        ("\ud800.md", "x", {}, "`name`"),
+        ("a.md", "\ud800", {}, "`content`"),
         ("a.md", b"", {}, "content is empty"),
         ("a.md", None, {}, "content must be bytes, a Path, an open binary file"),
         ("a.md", str(there), {}, r"`content` is the text itself: pass Path\('…'\)"),
@@ -179,7 +181,7 @@ def test_polling_ends_with_the_last_that_was_heard(remote: AiSearchInstance, inv
             assert invoke(remote.items, "upload_and_poll", "a.md", "x", **options).status == last
     respx.post(ITEMS).respond(json=build("completed"))
     calls = info.call_count
-    assert invoke(remote.items, "upload_and_poll", "a.md", "x").status == "completed"
+    assert invoke(remote.items, "upload_and_poll", "a", "x").status == "completed"
     assert info.call_count == calls, "what is done at once is not asked about"
     uploads = len(respx.calls)
     for options in ({"poll_interval": 0}, {"poll_interval": None}, {"timeout": -1}):
@@ -226,7 +228,7 @@ def test_an_item_is_indexed_anew_and_says_what_was_done(docs: AiSearchInstance, 
         ("New York is a city.", 0, 19),
         ("Boston is another.", 21, 39),
     ]
-    assert [chunk.text for chunk in invoke(item, "chunks", offset=1)] == ["Boston is another."]
+    assert [chunk.text for chunk in invoke(item, "chunks", limit=100, offset=1)] == ["Boston is another."]
     logs = invoke(item, "logs", limit=1)
     assert [log.action for log in logs][:3] == ["queued", "indexed", "queued"]
     assert (logs[1].fileKey, logs[1].chunkCount) == ("usa.md", 2)
@@ -265,6 +267,9 @@ def test_logs_follow_the_cursor_and_chunks_the_offset(remote: AiSearchInstance, 
         b"limit=2&offset=7",
         b"limit=2&offset=9",
     ]
+    chunks.mock(side_effect=[page(["a"])])
+    assert len(invoke(item, "chunks")) == 1
+    assert chunks.calls.last.request.url.query == b"limit=20&offset=0"
 
 
 @respx.mock
@@ -342,8 +347,11 @@ def test_a_download_is_no_json_that_is_read(remote: AiSearchInstance, invoke: In
     assert (file.content, file.filename, file.content_type) == (content, "a b.json", "application/json")
     invoke(remote.items.get("i"), "download", to=tmp_path / "a.json")
     assert (tmp_path / "a.json").read_bytes() == content
+    respx.get(f"{ITEMS}/i/download").respond(200, content=b"%PDF", headers={"content-type": "application/pdf; a=b"})
+    assert invoke(remote.items.get("i"), "download", to=tmp_path / "a").path == tmp_path / "a.pdf"
     respx.get(f"{ITEMS}/i/download").respond(200, content=b"\x00")
-    assert (invoke(remote.items.get("i"), "download").filename, TOKEN in repr(file)) == ("", False)
+    plain = invoke(remote.items.get("i"), "download")
+    assert (plain.filename, plain.content_type, TOKEN in repr(file)) == ("", "application/octet-stream", False)
 
 
 def test_a_download_touches_no_file_but_its_own(docs: AiSearchInstance, invoke: Invoke, tmp_path: Path) -> None:
@@ -370,6 +378,8 @@ def test_an_error_in_the_place_of_a_document_is_raised(
         with row(document):
             invoke(remote.items.get("i"), "download", to=tmp_path / "a.json", overwrite=True)
             assert json.loads((tmp_path / "a.json").read_text()) == document
+    respx.get(f"{ITEMS}/i/download").respond(200, text=json.dumps(body))
+    assert json.loads(invoke(remote.items.get("i"), "download").content) == body
 
 
 def test_what_is_no_text_is_indexed_as_a_text_that_says_so(docs: AiSearchInstance, invoke: Invoke) -> None:

@@ -67,7 +67,7 @@ def event(content: str | None, **rest: Any) -> str:
 
 def answer_with(text: str | bytes, content_type: str = "text/event-stream") -> respx.Route:
     content = text.encode() if isinstance(text, str) else text
-    response = httpx.Response(200, content=content, headers={"content-type": content_type})
+    response = httpx.Response(200, content=content, headers={"content-type": content_type, "cf-ai-req-id": "r-1"})
     return respx.post(f"{DOCS}/chat/completions").mock(return_value=response)
 
 
@@ -86,6 +86,7 @@ def test_chunks_come_first_then_tokens_in_every_form(docs: AiSearchInstance, rea
         "comments": ": hello\n\n" + CHUNKS_EVENT + ": ping\n\n" + tokens + DONE,
         "message by name": CHUNKS_EVENT + tokens.replace("data:", "event: message\ndata:") + DONE,
         "no blank line at the end": CHUNKS_EVENT + tokens + "data: [DONE]",
+        "no blank line between": CHUNKS_EVENT + tokens.replace("\n\n", "\n") + DONE,
     }
     for name, text in rows.items():
         answer_with(text)
@@ -96,6 +97,7 @@ def test_chunks_come_first_then_tokens_in_every_form(docs: AiSearchInstance, rea
             assert came.result.text == "In the north"
             assert came.result.chunks == came.stream.chunks
             assert came.result.choices[0].finish_reason == "stop"
+            assert came.result.meta.request_id == "r-1"
     request = respx.calls.last.request
     assert json.loads(request.content) == PARAMS
     assert request.headers["accept-encoding"] == "identity"
@@ -123,13 +125,14 @@ def test_a_stream_without_its_end_is_truncated_whatever_its_tokens_say(
 def test_an_error_inside_of_a_stream_is_raised(docs: AiSearchInstance, read: ReadStream) -> None:
     for text in (
         'event: error\ndata: {"message": "the model is gone"}\n\n',
-        'data: {"error": {"message": "the model is gone"}}\n\n',
+        f'data: {{"error": {{"message": "the model is gone with {TOKEN}"}}}}\n\n',
         "event: error\ndata: the model is gone\n\n",
     ):
         answer_with(CHUNKS_EVENT + event("In ") + text + DONE)
         with row(text), pytest.raises(StreamError, match="the model is gone") as caught:
             read(docs, "chat_completions", PARAMS)
-        assert caught.value.partial == "In "
+        assert (caught.value.partial, caught.value.request_id, caught.value.status_code) == ("In ", "r-1", 200)
+        assert TOKEN not in str(caught.value)
 
 
 @respx.mock
@@ -148,7 +151,8 @@ def test_instances_that_failed_are_named_in_a_stream(docs: AiSearchInstance, rea
     rows = {
         "beside the chunks": f"event: chunks\ndata: {json.dumps({'chunks': CHUNKS, 'errors': failures})}\n\n",
         "beside the chunks, unnamed": f"data: {json.dumps({'chunks': CHUNKS, 'errors': failures})}\n\n",
-        "in an event of their own": CHUNKS_EVENT + f"event: errors\ndata: {json.dumps(failures)}\n\n",
+        "in an event of their own": CHUNKS_EVENT + f"event: errors\ndata: {json.dumps([*failures, 'x'])}\n\n",
+        "before others": f"event: errors\ndata: {json.dumps(failures)}\n\nevent: errors\ndata: []\n\n" + CHUNKS_EVENT,
     }
     for name, text in rows.items():
         answer_with(text + event("x") + DONE)
