@@ -14,6 +14,7 @@ import respx
 from cfai import (
     Ai,
     AiSearchInternalError,
+    APIResponseValidationError,
     BadRequestError,
     ConfigurationError,
     InputError,
@@ -70,6 +71,11 @@ def test_lists_are_read_in_each_shape_that_is_seen(remote: Ai, invoke: Invoke) -
         respx.get(URL).respond(json={"success": True, "result": result})
         with row(result):
             assert [each.name for each in invoke(remote.finetunes, "list")] == names
+    for address, name in ((URL, "list"), (f"{URL}/public", "public")):
+        for answer, said in (({"text": "<html>"}, "the answer is no JSON"), ({"json": [7]}, "cannot be read")):
+            respx.get(address).respond(**answer)
+            with row((name, answer)), pytest.raises(APIResponseValidationError, match=said):
+                invoke(remote.finetunes, name)
 
 
 @respx.mock
@@ -91,17 +97,16 @@ def test_public_ones_are_fetched_until_a_page_is_empty(remote: Ai, invoke: Invok
 
 
 @respx.mock
-def test_a_folder_becomes_a_fine_tune_with_both_files(remote: Ai, invoke: Invoke, folder: Path) -> None:
+def test_a_folder_becomes_a_fine_tune_with_both_files(
+    remote: Ai, invoke: Invoke, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     created = respx.post(URL).respond(json={"success": True, "result": RECORD})
     uploaded = respx.post(f"{URL}/1-2/finetune-assets").respond(json={"success": True})
-    made = invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets", description="d", public=False)
-    assert (made.id, made.name, made.public) == ("1-2", "tickets", False)
-    assert json.loads(created.calls.last.request.content) == {
-        "model": MISTRAL,
-        "name": "tickets",
-        "description": "d",
-        "public": False,
-    }
+    record = {"model": MISTRAL, "name": "tickets", "description": "d", "public": False}
+    for method, arguments in (("create", ()), ("upload", (folder,))):
+        made = invoke(remote.finetunes, method, *arguments, **record)
+        assert (made.id, made.name, made.public) == ("1-2", "tickets", False)
+        assert json.loads(created.calls.last.request.content) == record
     sent = [parts_of(call.request) for call in uploaded.calls]
     assert [[part[:2] for part in parts] for parts in sent] == [
         [("file_name", None), ("file", "adapter_config.json")],
@@ -111,8 +116,14 @@ def test_a_folder_becomes_a_fine_tune_with_both_files(remote: Ai, invoke: Invoke
     assert sent[1][1][3] == WEIGHTS
     created.respond(json={"success": True, "result": {}})
     by_name = respx.post(f"{URL}/tickets/finetune-assets").respond(json={"success": True, "result": None})
-    invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets")
+    invoke(remote.finetunes, "upload", folder, model=MISTRAL, name="tickets", progress=True)
     assert by_name.call_count == 2
+    assert "adapter_config.json, MB" in capsys.readouterr().err
+    config = folder / "adapter_config.json"
+    for rank, size in ((1, 100), (32, 1_000_000)):
+        config.write_text(json.dumps({"model_type": "mistral", "r": rank}).ljust(size), "utf-8")
+        invoke(remote.finetunes, "upload_asset", "1-2", config)
+        assert parts_of(uploaded.calls.last.request)[1][3] == config.read_bytes()
     for call in uploaded.calls:
         assert int(call.request.headers["content-length"]) == len(call.request.content)
 
@@ -133,7 +144,8 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
         (config, json.dumps(good | {"model_type": "phi"}).encode(), "got 'phi'"),
         (config, json.dumps(good | {"model_type": "qwen2"}).encode(), "of the family of @cf/mistral/.*got 'qwen2'"),
         (config, json.dumps(good | {"model_type": "gemma"}).encode(), "of the family of @cf/mistral/.*got 'gemma'"),
-        (config, json.dumps(good | {"r": 64}).encode(), 'a rank "r" of 1 to 32, got 64'),
+        (config, json.dumps(good | {"r": 33}).encode(), 'a rank "r" of 1 to 32, got 33'),
+        (config, json.dumps(good | {"r": 0}).encode(), 'a rank "r" of 1 to 32, got 0'),
         (config, json.dumps({"model_type": "mistral"}).encode(), 'a rank "r" of 1 to 32, got None'),
         (
             weights,
@@ -176,8 +188,9 @@ def test_what_cannot_be_created_is_refused_before_it_is_sent(remote: Ai, invoke:
         for arguments, method in (((), "create"), ((folder,), "upload")):
             with row((method, options)), pytest.raises(ConfigurationError, match=said):
                 invoke(remote.finetunes, method, *arguments, **options)
-    for options in ({"limit": 0}, {"limit": "2"}, {"offset": -1}, {"offset": None}):
-        with row(options), pytest.raises(ConfigurationError, match=r"must be a whole number of . or more, got"):
+    for options in ({"limit": 0}, {"limit": "2"}, {"limit": True}, {"offset": -1}, {"offset": None}):
+        said = f"`{next(iter(options))}` must be a whole number of . or more, got"
+        with row(options), pytest.raises(ConfigurationError, match=said):
             invoke(remote.finetunes, "public", **options)
     with pytest.raises(ConfigurationError, match="an id must be a string"):
         invoke(remote.finetunes, "upload_asset", "a/b", folder / "adapter_config.json")
@@ -252,7 +265,7 @@ def test_weights_are_read_in_pieces_and_the_bar_follows(
     assert len(reads) > 45
     assert len(parts_of(route.calls.last.request)[1][3]) == path.stat().st_size
     assert "adapter_model.safetensors, MB" in (shown := capsys.readouterr().err)
-    assert "3/3" in shown
+    assert "3/3 " in shown
 
 
 def test_a_fine_tune_is_made_listed_and_run(ai: Ai, invoke: Invoke, folder: Path) -> None:
