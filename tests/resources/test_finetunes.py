@@ -120,6 +120,8 @@ def test_a_folder_becomes_a_fine_tune_with_both_files(
     assert by_name.call_count == 2
     assert "adapter_config.json, MB" in capsys.readouterr().err
     config = folder / "adapter_config.json"
+    invoke(remote.finetunes, "upload_asset", Finetune(name="tickets"), config)
+    assert by_name.call_count == 3
     for rank, size in ((1, 100), (32, 1_000_000)):
         config.write_text(json.dumps({"model_type": "mistral", "r": rank}).ljust(size), "utf-8")
         invoke(remote.finetunes, "upload_asset", "1-2", config)
@@ -164,6 +166,8 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
         InputError, match=r"must be named adapter_config.json or adapter_model.safetensors, got 'a.bin'"
     ):
         invoke(remote.finetunes, "upload_asset", "1-2", folder / "a.bin")
+    with pytest.raises(InputError, match=r"adapter_config\.json cannot be read: No such file"):
+        invoke(remote.finetunes, "upload_asset", "1-2", folder / "none" / config.name)
     for method, arguments, options in (
         ("upload", (7,), {"model": MISTRAL, "name": "x"}),
         ("upload_asset", ("1-2", b"{}"), {}),
@@ -183,11 +187,14 @@ def test_what_cannot_be_created_is_refused_before_it_is_sent(remote: Ai, invoke:
         ({"model": LLAMA, "name": "x"}, f"`model` must be one that takes a LoRA, got {LLAMA}. Choose one of @cf/"),
         ({"model": "", "name": "x"}, "`model` must be a name"),
         ({"model": MISTRAL, "name": ""}, "`name` must be a string, and not empty, got ''"),
+        ({"model": MISTRAL, "name": 7}, "`name` must be a string, and not empty, got 7"),
     ]
     for options, said in rows:
         for arguments, method in (((), "create"), ((folder,), "upload")):
-            with row((method, options)), pytest.raises(ConfigurationError, match=said):
+            with row((method, options)), pytest.raises(ConfigurationError, match=said) as caught:
                 invoke(remote.finetunes, method, *arguments, **options)
+            assert "gemma-3-12b-it" not in str(caught.value), "which is retired"
+            assert str(caught.value).count(LLAMA) <= 1
     for options in ({"limit": 0}, {"limit": "2"}, {"limit": True}, {"offset": -1}, {"offset": None}):
         said = f"`{next(iter(options))}` must be a whole number of . or more, got"
         with row(options), pytest.raises(ConfigurationError, match=said):
@@ -265,7 +272,7 @@ def test_weights_are_read_in_pieces_and_the_bar_follows(
     assert len(reads) > 45
     assert len(parts_of(route.calls.last.request)[1][3]) == path.stat().st_size
     assert "adapter_model.safetensors, MB" in (shown := capsys.readouterr().err)
-    assert "3/3 " in shown
+    assert "3/3" in shown
 
 
 def test_a_fine_tune_is_made_listed_and_run(ai: Ai, invoke: Invoke, folder: Path) -> None:
