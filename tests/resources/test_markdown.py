@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from email import message_from_bytes
 from email.policy import HTTP
 from pathlib import Path
@@ -81,6 +82,8 @@ def test_one_document_gives_its_result(remote: Ai, invoke: Invoke) -> None:
 def test_every_form_of_a_document_is_sent_with_name_and_type(remote: Ai, invoke: Invoke, tmp_path: Path) -> None:
     path = tmp_path / "Größe.docx"
     path.write_bytes(b"PK words")
+    with os.scandir(os.fsencode(tmp_path)) as entries:
+        [entry] = entries  # a path of bytes
     named = io.BytesIO(b"a,b")
     named.name = "/data/table.csv"
     late = io.BytesIO(b"..." + PDF)
@@ -88,6 +91,7 @@ def test_every_form_of_a_document_is_sent_with_name_and_type(remote: Ai, invoke:
     rows: list[tuple[Any, str, str, bytes]] = [
         (path, "Größe.docx", DOCX, b"PK words"),
         (str(path), "Größe.docx", DOCX, b"PK words"),
+        (entry, "Größe.docx", DOCX, b"PK words"),
         (("a.HTML", path), "a.HTML", "text/html", b"PK words"),
         (("a.csv", bytearray(b"1,2")), "a.csv", "text/csv", b"1,2"),
         ({"name": "x", "blob": io.BytesIO(b"y"), "mimeType": "text/csv"}, "x", "text/csv", b"y"),
@@ -104,6 +108,7 @@ def test_every_form_of_a_document_is_sent_with_name_and_type(remote: Ai, invoke:
         (late, "document.pdf", "application/pdf", PDF),
         (("new.format", b"?"), "new.format", "application/octet-stream", b"?"),
         (("scan", PDF), "scan", "application/pdf", PDF),
+        (("\udcff.csv", b"1,2"), "?.csv", "text/csv", b"1,2"),  # a name of the disk that is no text
     ]
     for document, name, media_type, content in rows:
         route = respx.post(URL).respond(json=answer(name))
@@ -194,14 +199,14 @@ def test_options_are_sent_by_the_names_of_the_binding(remote: Ai, invoke: Invoke
     sent = {
         "output": {"format": "text"},
         "image": {"descriptionLanguage": "de"},
-        "html": {"images": {"convert": True, "convertOGImage": False, "maxConvertedImages": 3}, "cssSelector": "main"},
+        "html": {"images": {"convert": True, "convertOGImage": False, "maxConvertedImages": 0}, "cssSelector": "main"},
         "pdf": {"metadata": False},
     }
     ours = {
         "output": {"format": "text"},
         "image": {"description_language": "de"},
         "html": {
-            "images": {"convert": True, "convert_og_image": False, "max_converted_images": 3},
+            "images": {"convert": True, "convert_og_image": False, "max_converted_images": 0},
             "css_selector": "main",
             "hostname": None,
         },
