@@ -305,13 +305,16 @@ class CountingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.announced = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.announced = int(request.headers["content-length"])
         stream: Any = request.stream
         self.sizes += [len(piece) for piece in stream]
         return httpx.Response(200, json=answer("large.pdf"))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.announced = int(request.headers["content-length"])
         stream: Any = request.stream
         self.sizes += [len(piece) async for piece in stream]
         return httpx.Response(200, json=answer("large.pdf"))
@@ -347,7 +350,7 @@ def test_a_large_file_is_read_in_pieces_while_it_is_sent(
                 assert invoke(ai, "to_markdown", document).ok
                 assert 0 < min(reads) <= max(reads) <= most
                 assert max(transport.sizes) <= most
-                assert sum(transport.sizes) > path.stat().st_size
+                assert sum(transport.sizes) == transport.announced > path.stat().st_size
 
 
 @respx.mock
@@ -421,6 +424,7 @@ def test_errors_are_those_of_run_under_the_name_of_the_binding(remote: Ai, invok
         ({"html": "<p>"}, APIResponseValidationError, "the answer is no JSON"),
         ({"json": {}}, APIResponseValidationError, "a result has neither a text nor an error"),
         ({"json": {"status": "ok"}}, APIResponseValidationError, "a result has neither a text nor an error"),
+        ({"json": [{"data": "x"}, {"status": "ok"}]}, APIResponseValidationError, "a result has neither a text nor an"),
         ({"json": {"success": True, "result": []}}, AiInternalError, "Internal Error Converting files into Markdown"),
         ({"json": {"success": True, "result": None}}, AiInternalError, "Internal Error Converting files into Markdown"),
     ]
@@ -431,10 +435,12 @@ def test_errors_are_those_of_run_under_the_name_of_the_binding(remote: Ai, invok
         ):
             if name == "markdown_formats" and "json" in response and "status_code" not in response:
                 continue
-            respx.route(url=url).respond(**response)
+            respx.route(url=url).respond(**response, headers={"cf-ai-req-id": "r-1"})
             with row((name, response)), pytest.raises(kind, match=said) as caught:
                 invoke(remote, name, *arguments)
             assert getattr(caught.value, "name", "") == "AiInternalError"
+            facts = (getattr(caught.value, "status_code", None), getattr(caught.value, "request_id", None))
+            assert facts == (response.get("status_code", 200), "r-1")
 
 
 def test_the_emulator_converts_what_it_knows_and_reports_the_rest(ai: Ai, invoke: Invoke, local: Emulator) -> None:
