@@ -159,6 +159,7 @@ def test_results_find_their_documents_by_name_and_else_by_position(remote: Ai, i
             [{"name": "b.pdf", "data": "2"}, {"name": "a.pdf", "data": "1"}, {"name": "a.pdf", "data": "3"}],
             ["1", "2", "3"],
         ),
+        ([{"name": name, "data": "1"} for name in ("a.pdf", "b.pdf", "a.pdf")], ["1", "1", "1"]),
         ([{"data": "1"}, {"data": "2"}, {"data": "3", "name": None}], ["1", "2", "3"]),
         ([{"data": "1"}, {"data": "3"}, {"data": "2", "name": "b.pdf"}], ["1", "2", "3"]),
         ([{"name": "a.pdf", "data": "1"}, {"name": "b.pdf", "data": "2"}], ["1", "2", "a.pdf was not converted: the"]),
@@ -181,6 +182,7 @@ def test_a_result_stays_usable_whatever_its_fields_are(remote: Ai, invoke: Invok
         ({"tokens": None, "data": None, "mimeType": None, "id": None}, ("", None, True, "")),
         ({"format": "error", "error": "broken"}, ("", None, False, "error")),
         ({"format": "error"}, ("", None, False, "error")),
+        ({"error": "broken"}, ("", None, False, "")),
         ({"format": "markdown", "data": "x", "error": ""}, ("x", None, True, "markdown")),
     ]
     for fields, expected in rows:
@@ -423,6 +425,7 @@ def test_errors_are_those_of_run_under_the_name_of_the_binding(remote: Ai, invok
         ({"status_code": 404, "json": body}, NotFoundError, "Not Found"),
         ({"html": "<p>"}, APIResponseValidationError, "the answer is no JSON"),
         ({"json": {}}, APIResponseValidationError, "a result has neither a text nor an error"),
+        ({"json": [7]}, APIResponseValidationError, "cannot be read"),
         ({"json": {"status": "ok"}}, APIResponseValidationError, "a result has neither a text nor an error"),
         ({"json": [{"data": "x"}, {"status": "ok"}]}, APIResponseValidationError, "a result has neither a text nor an"),
         ({"json": {"success": True, "result": []}}, AiInternalError, "Internal Error Converting files into Markdown"),
