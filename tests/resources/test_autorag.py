@@ -55,10 +55,11 @@ def test_a_search_returns_the_result_without_its_envelope(remote: Ai, invoke: In
 def test_a_question_has_a_response(remote: Ai, invoke: Invoke) -> None:
     answer = {"success": True, "result": {**RESULT, "response": "this is an example result"}}
     route = respx.post(f"{RAGS}/my-rag/ai-search").respond(json=answer)
-    results = invoke(remote.autorag("my-rag"), "ai_search", {"query": "Where?", "model": "@cf/a/b"})
+    params = {"query": "Where?", "model": "@cf/a/b", "stream": False}
+    results = invoke(remote.autorag("my-rag"), "ai_search", params)
     assert results.response == "this is an example result"
     assert results["response"] == "this is an example result"
-    assert json.loads(route.calls.last.request.content) == {"query": "Where?", "model": "@cf/a/b"}
+    assert json.loads(route.calls.last.request.content) == params
 
 
 def test_without_a_name_only_the_list_can_be_asked_for(remote: Ai, invoke: Invoke) -> None:
@@ -131,8 +132,8 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
         ({"query": ""}, "`query` must be a text that is not empty"),
         ({"query": "x", "max_num_results": 51}, "`max_num_results` must be a whole number from 1 to 50, got 51"),
         (
-            {"query": "x", "ranking_options": {"score_threshold": 7}},
-            "`ranking_options.score_threshold` must be .* got 7",
+            {"query": "x", "ranking_options": {"score_threshold": 1.1}},
+            "`ranking_options.score_threshold` must be .* got 1.1",
         ),
     ]
     with respx.mock:

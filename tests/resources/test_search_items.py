@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from email import message_from_bytes
@@ -349,6 +350,9 @@ def test_a_download_is_no_json_that_is_read(remote: AiSearchInstance, invoke: In
     assert (tmp_path / "a.json").read_bytes() == content
     respx.get(f"{ITEMS}/i/download").respond(200, content=b"%PDF", headers={"content-type": "application/pdf; a=b"})
     assert invoke(remote.items.get("i"), "download", to=tmp_path / "a").path == tmp_path / "a.pdf"
+    packed = {"content": gzip.compress(b"# A"), "headers": {"content-encoding": "gzip"}}
+    respx.get(f"{ITEMS}/i/download").respond(200, **packed)
+    assert invoke(remote.items.get("i"), "download", to=tmp_path / "b.md").path.read_bytes() == b"# A"
     respx.get(f"{ITEMS}/i/download").respond(200, content=b"\x00")
     plain = invoke(remote.items.get("i"), "download")
     assert (plain.filename, plain.content_type, TOKEN in repr(file)) == ("", "application/octet-stream", False)
