@@ -287,8 +287,21 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
                 with row(name):
                     assert await heard(sound) == sent
             assert not file.closed
+        assert await heard(make_wave(channels=2), channels=2, checks="off") == samples * 2
 
     go(main)
+
+
+class CountedFile(io.BytesIO):
+    """A file that keeps how many bytes it was asked for at once."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.asked: set[int | None] = set()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.asked.add(size)
+        return super().read(size)
 
 
 def test_the_samples_of_a_wav_are_found_wherever_they_begin_and_whatever_size_it_states(go: Go, tmp_path: Path) -> None:
@@ -306,9 +319,12 @@ def test_the_samples_of_a_wav_are_found_wherever_they_begin_and_whatever_size_it
         for name, riff_size, chunk, size in rows:
             content = b"RIFF" + riff_size + head[8:] + chunk + b"data" + size.to_bytes(4, "little") + samples
             path.write_bytes(content)
+            file = CountedFile(content)
             with row(name):
                 assert await heard(content) == samples
                 assert await heard(path) == samples
+                assert await heard(file) == samples
+                assert file.asked == {8192}, "it is never in memory as a whole"
 
     go(main)
 
@@ -358,13 +374,13 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
         (tmp_path / "none.wav", "audio: No such file or directory: .*none.wav"),
         (tmp_path, "audio: Is a directory"),
         (io.StringIO("x"), "opened in binary mode"),
-        (np.zeros((2, 2), "int16"), "mono array .* got int16 of shape"),
+        (np.zeros((2, 2), "int16"), "^audio must be a mono array .* got int16 of shape"),
         (np.zeros(2, "int64"), "mono array .* got int64"),
         (np.array([100.0], "float32"), "samples from -1 to 1"),
         (make_wave(rate=44100), "16000 samples a second, channels: 1, .* got a WAV of 16 bits a sample, 44100"),
         (make_wave(channels=2), "channels: 2. Convert it"),
         (make_wave(width=1), "got a WAV of 8 bits"),
-        (make_wave()[:20], "got .*. Convert it"),
+        (make_wave()[:20], "got a WAV that is cut off. Convert it"),
         (b"ID3\4" + SECOND, "audio must be a WAV of 16 bits .* or its samples, got audio/mpeg. Convert it"),
         (io.BytesIO(b"OggS" + SECOND), "got audio/ogg"),
     ]
@@ -384,8 +400,9 @@ def test_sound_in_another_encoding_goes_as_it_is(ai: Ai, go: Go) -> None:
                 await session.send_audio(np.zeros(2, "int16"))
             await session.send_audio(make_wave(rate=8000))
         async with ai.arealtime(AURA) as session:
-            with pytest.raises(InputError, match="takes text, no sound: call `speak`"):
+            with pytest.raises(InputError, match="takes text, no sound: call `speak`") as caught:
                 await session.send_audio(SECOND)
+            assert caught.value.model == AURA
             with pytest.raises(InputError, match="text must be a string"):
                 await session.speak(7)
             with pytest.raises(InputError, match="a message must be a dict"):
@@ -613,22 +630,27 @@ def test_a_session_that_is_cancelled_or_left_closes_its_connection(local: Emulat
 
 def test_a_session_that_is_left_says_goodbye_and_closes_its_connection(serve: Serve, go: Go) -> None:
     said: list[Event | None] = []
+    are_left: queue.Queue[bool] = queue.Queue()
 
     def script(peer: Peer) -> None:
         service = Service(peer)
         said.append(service.receive())
         peer.left()
+        are_left.put(True)
 
     server = serve(script)
 
     async def main() -> None:
         async with remote(server.url) as ai:
-            async with ai.arealtime(FLUX, **LINEAR):
-                pass
-            assert await anyio.to_thread.run_sync(server.was_left.wait, 10)
+            for is_cancelled in (False, True):
+                with anyio.CancelScope() as scope:
+                    async with ai.arealtime(FLUX, **LINEAR):
+                        if is_cancelled:
+                            scope.cancel()
+                assert await anyio.to_thread.run_sync(are_left.get, True, 10)
 
     go(main)
-    assert said == [CloseConnection(1000, "")]
+    assert said == [CloseConnection(1000, "")] * 2
 
 
 def test_each_model_is_told_the_end_in_its_own_words(serve: Serve, go: Go) -> None:
@@ -946,7 +968,8 @@ def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) 
                     with row(message), pytest.raises(RealtimeError) as caught:
                         await read(session)
                     assert (caught.value.code, caught.value.reason) == (code, reason)
-                    assert TOKEN not in str(caught.value) + str(caught.value.body)
+                    assert TOKEN not in str(caught.value)
+                    assert caught.value.body == json.loads(json.dumps(message).replace(TOKEN, "[removed]"))
                     with row(message), pytest.raises(RealtimeError, match=r"1011 for \[removed\]"):
                         await read(session)
 
@@ -1245,10 +1268,15 @@ def test_nothing_is_sent_once_the_network_has_failed(go: Go) -> None:
 
         network = Network(incoming)
         socket = make_socket(network)
-        for use in (socket.receive, lambda: socket.send("a")):
+        uses: list[tuple[Callable[[], Awaitable[Any]], type[Any]]] = [
+            (socket.receive, httpcore.ReadError),
+            (lambda: socket.send("a"), type(None)),
+        ]
+        for use, cause in uses:
             with pytest.raises(RealtimeError, match="1006 it broke") as caught:
                 await use()
             assert caught.value.reason == "it broke"
+            assert type(caught.value.__cause__) is cause
         await socket.aclose()
         assert network.written == []
 
