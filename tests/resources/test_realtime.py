@@ -46,6 +46,7 @@ from cfai import (
     models,
 )
 from cfai._resources.websocket import WebSocket
+from cfai._transport import BackgroundReader
 from cfai.local import Emulator, Fault, Recorder
 from cfai.models.schemas import get_schema
 from cfai.types import (
@@ -1384,6 +1385,47 @@ def test_all_is_read_while_a_message_waits_to_be_sent_and_nobody_reads(go: Go, m
         assert network.reads == 30
         await socket.aclose()
 
+    go(main)
+
+
+def test_whoever_takes_something_now_and_then_slows_the_service_whatever_waits_to_be_sent(
+    go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[anyio.CancelScope] = []
+
+    def wait_at_most(seconds: float) -> anyio.CancelScope:
+        assert seconds == 7
+        waits.append(anyio.CancelScope())
+        return waits[-1]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            await anyio.lowlevel.checkpoint()
+            yield bytes(10_000)
+
+    async def main() -> None:
+        waits.clear()
+        reader = BackgroundReader(chunks(), must_go_on=lambda: True)
+        reader.start()
+
+        async def pass_time() -> None:
+            """End the wait for room, and return once another is begun, or all is read."""
+            count = len(waits)
+            for wait in waits[-1:]:
+                wait.cancel()
+            while len(waits) == count and not reader.is_over:
+                await anyio.lowlevel.checkpoint()
+
+        await pass_time()
+        for left in (7, 6, 5):
+            assert (len(reader.received), reader.is_over) == (left, False)
+            reader.take()
+            await pass_time()
+        await pass_time()  # in which nothing is taken
+        assert (len(reader.received), reader.is_over) == (27, True)
+
+    monkeypatch.setattr("cfai._transport.background_reader._UNTAKEN_AFTER", 7)
+    monkeypatch.setattr("cfai._transport.background_reader.anyio.move_on_after", wait_at_most)
     go(main)
 
 
