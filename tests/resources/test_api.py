@@ -287,7 +287,7 @@ def test_what_no_request_can_hold_is_refused_with_its_name(remote: Ai, invoke: I
     for owner, name in lists:
         for option in ("page", "per_page"):
             for value in bad:
-                must = f"`{option}` must be a whole number of 1 or more, got"
+                must = f"`{option}` must be a whole number of 1 or more, got {value!r}"
                 with row((name, option, value)), pytest.raises(ConfigurationError, match=must):
                     invoke(owner, name, **{option: value})
     rows: list[tuple[Any, str, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [

@@ -295,6 +295,14 @@ def test_a_batch_in_parts_is_warned_of_once(wire: Wire, mocked: Batches, monkeyp
     assert (len(warned), len(wire.requests)) == (1, 3)
 
 
+def test_a_batch_of_a_retired_model_is_warned_of_once(wire: Wire, mocked: Batches) -> None:
+    wire.result(QUEUED, QUEUED)
+    wire.rows(text(0))
+    with pytest.warns(cfai.RetiredModelWarning) as warned:
+        mocked.wait(mocked("@cf/meta/llama-2-7b-chat-int8", prompts(1), checks="off"))
+    assert (len(warned), len(wire.requests)) == (1, 3), "no poll is warned of"
+
+
 def test_a_bar_shows_how_far_it_is(batch: Batches, capsys: pytest.CaptureFixture[str]) -> None:
     batch.wait(batch(LLAMA, [{"prompt": "Hi"}, {"bad": 1}], checks="off"), progress=True)
     shown = capsys.readouterr().err
@@ -370,6 +378,8 @@ def test_what_cannot_be_part_of_a_batch_is_refused_before_anything_is_sent(wire:
         mocked("@cf/deepgram/nova-3", [{"text": "Hi"}, {"audio": WAV}])
     with pytest.raises(InputError, match=r"^a batch has no streams: leave out 'stream'"):
         mocked.run(LLAMA, {"requests": [good], "stream": True}, queue_request=True)
+    with pytest.raises(InputError, match=r"`requests` must be a list of inputs, .* got None"):
+        mocked.run(LLAMA, {"requests": None}, queue_request=True)
     with pytest.raises(InputError, match="takes no batch"):
         mocked.run("@cf/zai-org/glm-4.7-flash", {"requests": [good]}, queue_request=True)
     for request_id, message in (
