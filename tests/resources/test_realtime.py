@@ -50,6 +50,7 @@ from cfai._transport import BackgroundReader
 from cfai.local import Emulator, Fault, Recorder
 from cfai.models.schemas import get_schema
 from cfai.types import (
+    Audio,
     RealtimeEvent,
     RealtimeInputs,
     SessionMetadata,
@@ -275,6 +276,7 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
                 ("bytes", SECOND, SECOND),
                 ("bytes like the first of an MP3", b"\xff\xfb\0\0", b"\xff\xfb\0\0"),
                 ("bytearray", bytearray(b"\1\2"), b"\1\2"),
+                ("a model's answer", Audio(content=make_wave(), media_type="audio/wav"), samples),
                 ("int16", np.array([1, -2], "int16"), b"\1\0\xfe\xff"),
                 ("big-endian", np.array([1, -2], ">i2"), b"\1\0\xfe\xff"),
                 ("float32", np.array([0, 1, -1, 1.5], "float32"), b"\0\0\xff\x7f\x01\x80\xff\x7f"),
@@ -371,7 +373,7 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
     rows: list[tuple[Any, str]] = [
         ("speech.wav", "audio must be bytes, an array of numpy, a Path, .* got"),
         ([b"x"], "audio must be bytes"),
-        (7, "audio must be bytes"),
+        (7, "audio must be bytes.* got 7"),
         (tmp_path / "none.wav", "audio: No such file or directory: .*none.wav"),
         (tmp_path, "audio: Is a directory"),
         (io.StringIO("x"), "opened in binary mode"),
