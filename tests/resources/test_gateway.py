@@ -387,7 +387,10 @@ def test_what_is_no_step_is_refused_before_it_is_sent(gateway: AiGateway, invoke
         ({**STEP, "headers": {"a": b"x"}}, InputError, r"steps\[0\]\['headers'\]\['a'\]: bytes cannot be sent"),
         ({**STEP, "query": {"a": {1}}}, InputError, r"steps\[0\]\['query'\]\['a'\]"),
         ({**STEP, "query": {"a": math.nan}}, InputError, r"steps\[0\]\['query'\]\['a'\]"),
-        ({**STEP, "query": {"a": nested}}, InputError, r"steps"),
+        ({**STEP, "query": {"a": nested}}, InputError, "steps"),
+        ({**STEP, "query": {"a": "\ud800"}}, InputError, r"steps\[0\]\['query'\]\['a'\]: the text has half"),
+        ({**STEP, "headers": {"a": math.nan}}, InputError, r"steps\[0\]\['headers'\]\['a'\]"),
+        ({**STEP, "headers": {"a": nested}}, InputError, "steps"),
     ]
     for steps, kind, said in rows:
         with row(steps), pytest.raises(kind, match=said) as caught:
