@@ -332,6 +332,22 @@ def test_the_samples_of_a_wav_are_found_wherever_they_begin_and_whatever_size_it
     go(main)
 
 
+def test_a_file_is_sent_while_it_is_read(go: Go) -> None:
+    async def main() -> None:
+        for content in (make_wave(), SECOND):
+            file, places = io.BytesIO(content), list[int]()
+
+            async def send(_: bytes, file: io.BytesIO = file, places: list[int] = places) -> None:
+                places.append(file.tell())
+
+            session = Ai(account_id=ACCOUNT, api_token=TOKEN).arealtime(FLUX, **LINEAR)
+            session._socket = SimpleNamespace(send=send)
+            await session.send_audio(file)
+            assert places[:2] == [8192, 16_384]
+
+    go(main)
+
+
 def test_asynchronous_files_are_sent(go: Go, tmp_path: Path) -> None:
     path = tmp_path / "speech.wav"
     path.write_bytes(make_wave())
@@ -384,6 +400,7 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
         (make_wave(channels=2), "channels: 2. Convert it"),
         (make_wave(width=1), "got a WAV of 8 bits"),
         (make_wave()[:20], "got a WAV that is cut off. Convert it"),
+        (io.BytesIO(make_wave()[:20]), "got a WAV that is cut off. Convert it"),
         (b"ID3\4" + SECOND, "audio must be a WAV of 16 bits .* or its samples, got audio/mpeg. Convert it"),
         (io.BytesIO(b"OggS" + SECOND), "got audio/ogg"),
     ]
