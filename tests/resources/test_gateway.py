@@ -468,6 +468,11 @@ def test_an_answer_is_that_of_the_step_that_the_gateway_names(gateway: AiGateway
             answer = invoke(gateway, "run", steps, return_raw_response=False)
             assert (type(answer), answer.text, answer.meta.model) == (kind, "Hello", model)
             assert (answer.meta.gateway_log_id, answer.meta.gateway_step) == ("log-1", number and int(number))
+    respx.post(HOST).respond(json={"response": [{"id": 0, "score": 0.9}]})
+    query = {"query": "water", "contexts": [{"text": "a river"}]}
+    step = {**STEP, "endpoint": "@cf/baai/bge-reranker-base", "query": query}
+    answer = invoke(gateway, "run", step, return_raw_response=False)
+    assert answer.ranking[0].score == 0.9
 
 
 @respx.mock
