@@ -254,7 +254,7 @@ def validate(kind: type[M], value: Any, response: ApiResponse, request: ApiReque
         except ValidationError as error:
             model = _validate_others(kind, value, error)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
+        problem = error.errors()[0]
         place = ".".join(map(str, problem["loc"])) or "the result"
         raise make_unreadable_error(f"{place}: {problem['msg']}", response, request) from None
     if hasattr(model, "_meta"):
@@ -264,7 +264,7 @@ def validate(kind: type[M], value: Any, response: ApiResponse, request: ApiReque
 
 def _validate_others(kind: type[M], value: Any, error: ValidationError) -> M:
     """Return a value as a model whose fields that `error` is about are unchecked. Raises `ValidationError`."""
-    problems = error.errors(include_url=False, include_input=False)
+    problems = error.errors()
     paths = sorted({_find_field(value, problem["loc"]) for problem in problems}, key=len)
     checked, fields = deepcopy(value), dict[tuple[Any, ...], Any]()
     for path in paths:

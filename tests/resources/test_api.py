@@ -117,6 +117,9 @@ def test_a_service_that_gives_fewer_a_page_is_asked_for_all_it_reports(remote: A
             with row((url, size, reported)):
                 assert len(invoke(owner, name, per_page=50)) == 75
                 assert route.call_count - before == requests
+        with row(url):
+            assert len(invoke(owner, name, page=2, per_page=50)) == 25
+            assert route.calls.last.request.url.params["page"] == "2"
     respx.get(SEARCH).mock(side_effect=partial(answer, size=20, reported=20, total=75))
     assert len(invoke(remote, "models", page=1)) == 20
 
@@ -152,7 +155,11 @@ def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke)
 @respx.mock
 def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
     rows: list[tuple[dict[str, Any], str]] = [
-        ({"html": "<html>"}, r"the answer is no JSON: '<html>' \(status 200\)\. What to do: ask again"),
+        (
+            {"html": "<html>"},
+            f"^GET {SEARCH} was answered with what cannot be read: "
+            r"the answer is no JSON: '<html>' \(status 200\)\. What to do: ask again",
+        ),
         ({"json": {"result": {"a": 1}}}, "the result must be a list, got dict"),
         ({"json": {"result": [7]}}, "the result: Input should be a valid dictionary or instance of ModelInfo"),
         ({}, "the result must be a list, got NoneType"),
@@ -234,6 +241,7 @@ def test_a_field_of_another_type_costs_no_other(remote: Ai, invoke: Invoke) -> N
         ),
         (docs.items.get("i"), "info", (), {"id": "i", "metadata": "{}", "last_seen_at": 7}, ("i", "{}", 7)),
         (docs, "search", ({"query": "x"},), {"search_query": "x", "chunks": [7]}, ("x", [7])),
+        (remote.gateway("mine"), "get_log", ("x",), {"id": "x", "duration": "long"}, ("x", "long")),
     ]
     show: dict[str, Any] = {
         "models": lambda models: (models[0].name, models[0].tags, models[0].description),
@@ -247,6 +255,7 @@ def test_a_field_of_another_type_costs_no_other(remote: Ai, invoke: Invoke) -> N
         ),
         "info": lambda item: (item.id, item["metadata"], item.last_seen_at),
         "search": lambda found: (found.search_query, found.chunks),
+        "get_log": lambda log: (log.id, log.duration),
     }
     for owner, name, arguments, result, expected in rows:
         respx.route(url__startswith=account).respond(
@@ -278,7 +287,7 @@ def test_what_no_request_can_hold_is_refused_with_its_name(remote: Ai, invoke: I
     for owner, name in lists:
         for option in ("page", "per_page"):
             for value in bad:
-                must = f"`{option}` must be a whole number of 1 or more, got"
+                must = f"`{option}` must be a whole number of 1 or more, got {value!r}"
                 with row((name, option, value)), pytest.raises(ConfigurationError, match=must):
                     invoke(owner, name, **{option: value})
     rows: list[tuple[Any, str, tuple[Any, ...], dict[str, Any], type[Exception], str]] = [

@@ -295,6 +295,14 @@ def test_a_batch_in_parts_is_warned_of_once(wire: Wire, mocked: Batches, monkeyp
     assert (len(warned), len(wire.requests)) == (1, 3)
 
 
+def test_a_batch_of_a_retired_model_is_warned_of_once(wire: Wire, mocked: Batches) -> None:
+    wire.result(QUEUED, QUEUED)
+    wire.rows(text(0))
+    with pytest.warns(cfai.RetiredModelWarning) as warned:
+        mocked.wait(mocked("@cf/meta/llama-2-7b-chat-int8", prompts(1), checks="off"))
+    assert (len(warned), len(wire.requests)) == (1, 3), "no poll is warned of"
+
+
 def test_a_bar_shows_how_far_it_is(batch: Batches, capsys: pytest.CaptureFixture[str]) -> None:
     batch.wait(batch(LLAMA, [{"prompt": "Hi"}, {"bad": 1}], checks="off"), progress=True)
     shown = capsys.readouterr().err
@@ -370,6 +378,8 @@ def test_what_cannot_be_part_of_a_batch_is_refused_before_anything_is_sent(wire:
         mocked("@cf/deepgram/nova-3", [{"text": "Hi"}, {"audio": WAV}])
     with pytest.raises(InputError, match=r"^a batch has no streams: leave out 'stream'"):
         mocked.run(LLAMA, {"requests": [good], "stream": True}, queue_request=True)
+    with pytest.raises(InputError, match=r"`requests` must be a list of inputs, .* got None"):
+        mocked.run(LLAMA, {"requests": None}, queue_request=True)
     with pytest.raises(InputError, match="takes no batch"):
         mocked.run("@cf/zai-org/glm-4.7-flash", {"requests": [good]}, queue_request=True)
     for request_id, message in (
@@ -422,7 +432,7 @@ def test_every_form_of_an_answer_is_read(wire: Wire, mocked: Batches) -> None:
         ("an id as a string", text("0")),
         ("an id of floating point", text(0.0)),
         ("no id, of one request", {"result": hi}),
-        ("no result around it", {"id": 0, "response": "Hi"}),
+        ("no result around it", {"id": 0, "response": "Hi", "external_reference": None}),
         ("a text", text(0, result="Hi")),
     ):
         with row(form):
@@ -431,6 +441,7 @@ def test_every_form_of_an_answer_is_read(wire: Wire, mocked: Batches) -> None:
             wire.rows(answer)
             [item] = mocked.wait(mocked(LLAMA, [{"prompt": "Hi"}]))
             assert (item.index, item.ok, item.output.text) == (0, True, "Hi")
+            assert not {"id", "external_reference"} & item.output.keys()
 
 
 def test_every_form_of_a_failed_item_is_an_error_of_its_request(wire: Wire, mocked: Batches) -> None:
@@ -562,8 +573,11 @@ def test_a_batch_that_ended_without_answers_is_an_error(wire: Wire, mocked: Batc
         with row(status):
             wire.answers = []
             wire.result({"status": status, "request_id": ID, "error": None})
-            with pytest.raises(InferenceUpstreamError, match=f"the batch ended as '{status}', without answers"):
+            with pytest.raises(InferenceUpstreamError, match=f"the batch ended as '{status}', without") as caught:
                 mocked.wait(mocked(LLAMA, request_id=ID))
+            error = caught.value
+            assert (error.name, error.status_code, error.request_id, error.model) == (status, 200, "req-1", LLAMA)
+            assert error.body == {"status": status, "request_id": ID, "error": None}
 
 
 def test_an_error_about_one_part_ends_the_wait_and_makes_nothing_final(wire: Wire, mocked: Batches) -> None:
@@ -614,9 +628,9 @@ def test_a_wait_that_takes_too_long_raises_an_error_with_the_id(wire: Wire, mock
         mocked.wait(handed_in, timeout=0.02)
     assert caught.value.batch_id == ID
     assert isinstance(caught.value, cfai.APITimeoutError)
-    for options in ({"timeout": 0}, {"poll": -1}):
-        with pytest.raises(ConfigurationError, match="must be a positive number of seconds"):
-            mocked.wait(handed_in, **options)
+    for name, seconds in (("timeout", 0), ("poll", -1)):
+        with pytest.raises(ConfigurationError, match=f"`{name}` must be a positive number of seconds"):
+            mocked.wait(handed_in, **{name: seconds})
 
 
 def test_polls_come_less_and_less_often_or_as_told(wire: Wire, mocked: Batches, pauses: list[float]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import math
 import pickle
 import traceback
 from datetime import UTC, datetime, timedelta, timezone
@@ -183,9 +184,9 @@ def test_errors_of_logs_have_the_names_of_the_binding(gateway: AiGateway, invoke
          "AiGatewayLogNotFound: Not Found "),
         (httpx.Response(404, json={"errors": []}), AiGatewayLogNotFound, "Log Not Found"),
         (httpx.Response(404, json={"errors": [{"code": 7002, "message": ""}]}), AiGatewayLogNotFound,
-         r"Log Not Found \(status 404\)\. What to do: check the id"),
+         r"Log Not Found \(status 404, request id req-1\)\. What to do: check the id"),
         (httpx.Response(500, json={"errors": [{"code": 7002, "message": "Internal Error"}]}), AiGatewayInternalError,
-         r"AiGatewayInternalError: Internal Error \(status 500\)\. What to do: try again"),
+         r"AiGatewayInternalError: Internal Error \(status 500, request id req-1\)\. What to do: try again"),
         (httpx.Response(500, json={"errors": []}), AiGatewayInternalError, "AiGatewayInternalError: Internal Error "),
         (httpx.Response(404, text="no such page"), AiGatewayInternalError, "no such page"),
         (httpx.Response(404, json={"message": "no such page"}), AiGatewayInternalError, "no such page"),
@@ -194,6 +195,7 @@ def test_errors_of_logs_have_the_names_of_the_binding(gateway: AiGateway, invoke
         (httpx.Response(403, json={"errors": [{"code": 10000, "message": "no"}]}), AuthenticationError, "no"),
     ]  # fmt: skip
     for response, kind, said in rows:
+        response.headers.update({"cf-ai-req-id": "req-1", "retry-after": "7"})
         route = respx.route(url=f"{API}/logs/x").mock(return_value=response)
         with row((response, response.content)):
             with pytest.raises(kind, match=said) as caught:
@@ -201,6 +203,11 @@ def test_errors_of_logs_have_the_names_of_the_binding(gateway: AiGateway, invoke
             if kind is not APIResponseValidationError:
                 assert caught.value.name == (kind.__name__ if "AiG" in kind.__name__ else "AiGatewayInternalError")  # type: ignore[attr-defined]
                 assert caught.value.status_code == response.status_code  # type: ignore[attr-defined]
+                assert (caught.value.request_id, caught.value.retry_after) == ("req-1", 7)  # type: ignore[attr-defined]
+                assert caught.value.retryable == (response.status_code == 500)  # type: ignore[attr-defined]
+                assert caught.value.headers["cf-ai-req-id"] == "req-1"  # type: ignore[attr-defined]
+                is_json = response.content.startswith(b"{")
+                assert caught.value.body == (response.json() if is_json else response.text)  # type: ignore[attr-defined]
                 with pytest.raises(kind, match=said):
                     invoke(gateway, "patch_log", "x", feedback=-1)
                 assert route.calls.last.request.method == "PATCH"
@@ -367,6 +374,8 @@ def test_the_token_goes_into_steps_of_workers_ai_that_have_none_if_it_is_to(gate
 @respx.mock
 def test_what_is_no_step_is_refused_before_it_is_sent(gateway: AiGateway, invoke: Invoke) -> None:
     route = respx.post(HOST).respond(json={})
+    nested: list[Any] = []
+    nested.append(nested)
     rows: list[tuple[Any, type[Exception], str]] = [
         ("openai", ConfigurationError, "`steps` must be a dict with 'provider', or a list of such dicts, got 'openai'"),
         (5, ConfigurationError, "`steps` must be a dict with 'provider', or a list of such dicts, got 5"),
@@ -377,6 +386,11 @@ def test_what_is_no_step_is_refused_before_it_is_sent(gateway: AiGateway, invoke
         ({**STEP, "headers": [TOKEN]}, ConfigurationError, r"steps\[0\]\['headers'\] must be a dict, got list"),
         ({**STEP, "headers": {"a": b"x"}}, InputError, r"steps\[0\]\['headers'\]\['a'\]: bytes cannot be sent"),
         ({**STEP, "query": {"a": {1}}}, InputError, r"steps\[0\]\['query'\]\['a'\]"),
+        ({**STEP, "query": {"a": math.nan}}, InputError, r"steps\[0\]\['query'\]\['a'\]"),
+        ({**STEP, "query": {"a": nested}}, InputError, "steps"),
+        ({**STEP, "query": {"a": "\ud800"}}, InputError, r"steps\[0\]\['query'\]\['a'\]: the text has half"),
+        ({**STEP, "headers": {"a": math.nan}}, InputError, r"steps\[0\]\['headers'\]\['a'\]"),
+        ({**STEP, "headers": {"a": nested}}, InputError, "steps"),
     ]
     for steps, kind, said in rows:
         with row(steps), pytest.raises(kind, match=said) as caught:
@@ -454,6 +468,11 @@ def test_an_answer_is_that_of_the_step_that_the_gateway_names(gateway: AiGateway
             answer = invoke(gateway, "run", steps, return_raw_response=False)
             assert (type(answer), answer.text, answer.meta.model) == (kind, "Hello", model)
             assert (answer.meta.gateway_log_id, answer.meta.gateway_step) == ("log-1", number and int(number))
+    respx.post(HOST).respond(json={"response": [{"id": 0, "score": 0.9}]})
+    query = {"query": "water", "contexts": [{"text": "a river"}]}
+    step = {**STEP, "endpoint": "@cf/baai/bge-reranker-base", "query": query}
+    answer = invoke(gateway, "run", step, return_raw_response=False)
+    assert answer.ranking[0].score == 0.9
 
 
 @respx.mock
@@ -470,6 +489,8 @@ def test_an_answer_that_is_an_error_is_raised_where_it_is_read(gateway: AiGatewa
         step = {**STEP, "headers": {"x-api-key": KEY}}
         with row(body), pytest.raises(kind, match=said) as caught:
             invoke(gateway, "run", step, return_raw_response=False)
+        if status == 200:
+            assert caught.value.model == LLAMA  # type: ignore[attr-defined]
         assert KEY not in f"{caught.value.body} {caught.value.headers}"  # type: ignore[attr-defined]
 
 
@@ -488,6 +509,7 @@ def test_a_refused_key_is_blamed_on_whose_it_is(gateway: AiGateway, invoke: Invo
         with row(number), pytest.raises(AuthenticationError, match=said) as caught:
             invoke(gateway, "run", steps, return_raw_response=False)
         assert "Incorrect API key" in str(caught.value)
+        assert str(caught.value).count("What to do") == 1
     bare = {"provider": "workers-ai", "endpoint": LLAMA}
     said = r"What to do: steps\[{}\] has no 'Authorization' in its headers: pass authorize=True, which .* token\.$"
     for of_workers_ai, number, code, hint in (

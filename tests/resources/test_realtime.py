@@ -46,9 +46,11 @@ from cfai import (
     models,
 )
 from cfai._resources.websocket import WebSocket
+from cfai._transport import BackgroundReader
 from cfai.local import Emulator, Fault, Recorder
 from cfai.models.schemas import get_schema
 from cfai.types import (
+    Audio,
     RealtimeEvent,
     RealtimeInputs,
     SessionMetadata,
@@ -274,6 +276,7 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
                 ("bytes", SECOND, SECOND),
                 ("bytes like the first of an MP3", b"\xff\xfb\0\0", b"\xff\xfb\0\0"),
                 ("bytearray", bytearray(b"\1\2"), b"\1\2"),
+                ("a model's answer", Audio(content=make_wave(), media_type="audio/wav"), samples),
                 ("int16", np.array([1, -2], "int16"), b"\1\0\xfe\xff"),
                 ("big-endian", np.array([1, -2], ">i2"), b"\1\0\xfe\xff"),
                 ("float32", np.array([0, 1, -1, 1.5], "float32"), b"\0\0\xff\x7f\x01\x80\xff\x7f"),
@@ -287,8 +290,21 @@ def test_every_form_of_sound_is_sent_as_samples(go: Go, tmp_path: Path) -> None:
                 with row(name):
                     assert await heard(sound) == sent
             assert not file.closed
+        assert await heard(make_wave(channels=2), channels=2, checks="off") == samples * 2
 
     go(main)
+
+
+class CountedFile(io.BytesIO):
+    """A file that keeps how many bytes it was asked for at once."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.asked: set[int | None] = set()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.asked.add(size)
+        return super().read(size)
 
 
 def test_the_samples_of_a_wav_are_found_wherever_they_begin_and_whatever_size_it_states(go: Go, tmp_path: Path) -> None:
@@ -306,9 +322,28 @@ def test_the_samples_of_a_wav_are_found_wherever_they_begin_and_whatever_size_it
         for name, riff_size, chunk, size in rows:
             content = b"RIFF" + riff_size + head[8:] + chunk + b"data" + size.to_bytes(4, "little") + samples
             path.write_bytes(content)
+            file = CountedFile(content)
             with row(name):
                 assert await heard(content) == samples
                 assert await heard(path) == samples
+                assert await heard(file) == samples
+                assert file.asked == {8192}, "it is never in memory as a whole"
+
+    go(main)
+
+
+def test_a_file_is_sent_while_it_is_read(go: Go) -> None:
+    async def main() -> None:
+        for content in (make_wave(), SECOND):
+            file, places = io.BytesIO(content), list[int]()
+
+            async def send(_: bytes, file: io.BytesIO = file, places: list[int] = places) -> None:
+                places.append(file.tell())
+
+            session = Ai(account_id=ACCOUNT, api_token=TOKEN).arealtime(FLUX, **LINEAR)
+            session._socket = SimpleNamespace(send=send)
+            await session.send_audio(file)
+            assert places[:2] == [8192, 16_384]
 
     go(main)
 
@@ -354,17 +389,18 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
     rows: list[tuple[Any, str]] = [
         ("speech.wav", "audio must be bytes, an array of numpy, a Path, .* got"),
         ([b"x"], "audio must be bytes"),
-        (7, "audio must be bytes"),
+        (7, "audio must be bytes.* got 7"),
         (tmp_path / "none.wav", "audio: No such file or directory: .*none.wav"),
         (tmp_path, "audio: Is a directory"),
         (io.StringIO("x"), "opened in binary mode"),
-        (np.zeros((2, 2), "int16"), "mono array .* got int16 of shape"),
+        (np.zeros((2, 2), "int16"), "^audio must be a mono array .* got int16 of shape"),
         (np.zeros(2, "int64"), "mono array .* got int64"),
         (np.array([100.0], "float32"), "samples from -1 to 1"),
         (make_wave(rate=44100), "16000 samples a second, channels: 1, .* got a WAV of 16 bits a sample, 44100"),
         (make_wave(channels=2), "channels: 2. Convert it"),
         (make_wave(width=1), "got a WAV of 8 bits"),
-        (make_wave()[:20], "got .*. Convert it"),
+        (make_wave()[:20], "got a WAV that is cut off. Convert it"),
+        (io.BytesIO(make_wave()[:20]), "got a WAV that is cut off. Convert it"),
         (b"ID3\4" + SECOND, "audio must be a WAV of 16 bits .* or its samples, got audio/mpeg. Convert it"),
         (io.BytesIO(b"OggS" + SECOND), "got audio/ogg"),
     ]
@@ -384,8 +420,9 @@ def test_sound_in_another_encoding_goes_as_it_is(ai: Ai, go: Go) -> None:
                 await session.send_audio(np.zeros(2, "int16"))
             await session.send_audio(make_wave(rate=8000))
         async with ai.arealtime(AURA) as session:
-            with pytest.raises(InputError, match="takes text, no sound: call `speak`"):
+            with pytest.raises(InputError, match="takes text, no sound: call `speak`") as caught:
                 await session.send_audio(SECOND)
+            assert caught.value.model == AURA
             with pytest.raises(InputError, match="text must be a string"):
                 await session.speak(7)
             with pytest.raises(InputError, match="a message must be a dict"):
@@ -613,22 +650,27 @@ def test_a_session_that_is_cancelled_or_left_closes_its_connection(local: Emulat
 
 def test_a_session_that_is_left_says_goodbye_and_closes_its_connection(serve: Serve, go: Go) -> None:
     said: list[Event | None] = []
+    are_left: queue.Queue[bool] = queue.Queue()
 
     def script(peer: Peer) -> None:
         service = Service(peer)
         said.append(service.receive())
         peer.left()
+        are_left.put(True)
 
     server = serve(script)
 
     async def main() -> None:
         async with remote(server.url) as ai:
-            async with ai.arealtime(FLUX, **LINEAR):
-                pass
-            assert await anyio.to_thread.run_sync(server.was_left.wait, 10)
+            for is_cancelled in (False, True):
+                with anyio.CancelScope() as scope:
+                    async with ai.arealtime(FLUX, **LINEAR):
+                        if is_cancelled:
+                            scope.cancel()
+                assert await anyio.to_thread.run_sync(are_left.get, True, 10)
 
     go(main)
-    assert said == [CloseConnection(1000, "")]
+    assert said == [CloseConnection(1000, "")] * 2
 
 
 def test_each_model_is_told_the_end_in_its_own_words(serve: Serve, go: Go) -> None:
@@ -946,7 +988,8 @@ def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) 
                     with row(message), pytest.raises(RealtimeError) as caught:
                         await read(session)
                     assert (caught.value.code, caught.value.reason) == (code, reason)
-                    assert TOKEN not in str(caught.value) + str(caught.value.body)
+                    assert TOKEN not in str(caught.value)
+                    assert caught.value.body == json.loads(json.dumps(message).replace(TOKEN, "[removed]"))
                     with row(message), pytest.raises(RealtimeError, match=r"1011 for \[removed\]"):
                         await read(session)
 
@@ -1245,10 +1288,15 @@ def test_nothing_is_sent_once_the_network_has_failed(go: Go) -> None:
 
         network = Network(incoming)
         socket = make_socket(network)
-        for use in (socket.receive, lambda: socket.send("a")):
+        uses: list[tuple[Callable[[], Awaitable[Any]], type[Any]]] = [
+            (socket.receive, httpcore.ReadError),
+            (lambda: socket.send("a"), type(None)),
+        ]
+        for use, cause in uses:
             with pytest.raises(RealtimeError, match="1006 it broke") as caught:
                 await use()
             assert caught.value.reason == "it broke"
+            assert type(caught.value.__cause__) is cause
         await socket.aclose()
         assert network.written == []
 
@@ -1356,6 +1404,47 @@ def test_all_is_read_while_a_message_waits_to_be_sent_and_nobody_reads(go: Go, m
         assert network.reads == 30
         await socket.aclose()
 
+    go(main)
+
+
+def test_whoever_takes_something_now_and_then_slows_the_service_whatever_waits_to_be_sent(
+    go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[anyio.CancelScope] = []
+
+    def wait_at_most(seconds: float) -> anyio.CancelScope:
+        assert seconds == 7
+        waits.append(anyio.CancelScope())
+        return waits[-1]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            await anyio.lowlevel.checkpoint()
+            yield bytes(10_000)
+
+    async def main() -> None:
+        waits.clear()
+        reader = BackgroundReader(chunks(), must_go_on=lambda: True)
+        reader.start()
+
+        async def pass_time() -> None:
+            """End the wait for room, and return once another is begun, or all is read."""
+            count = len(waits)
+            for wait in waits[-1:]:
+                wait.cancel()
+            while len(waits) == count and not reader.is_over:
+                await anyio.lowlevel.checkpoint()
+
+        await pass_time()
+        for left in (7, 6, 5):
+            assert (len(reader.received), reader.is_over) == (left, False)
+            reader.take()
+            await pass_time()
+        await pass_time()  # in which nothing is taken
+        assert (len(reader.received), reader.is_over) == (27, True)
+
+    monkeypatch.setattr("cfai._transport.background_reader._UNTAKEN_AFTER", 7)
+    monkeypatch.setattr("cfai._transport.background_reader.anyio.move_on_after", wait_at_most)
     go(main)
 
 
