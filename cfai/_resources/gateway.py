@@ -300,7 +300,7 @@ class AiGateway:
             headers={**headers, **extra.value},
             token_header="cf-aig-authorization",
             read=partial(_read_answer, listed, None if raw else open_stream),
-            map_error=partial(_map_run_error, _list_hints(listed.value)),
+            map_error=partial(_map_run_error, _list_models(listed), _list_hints(listed.value)),
             body_secrets=_list_secrets(listed.value),
             wants_stream=any(_get_query(step).get("stream") for step in listed.value),
             wants_raw=raw,
@@ -320,12 +320,13 @@ def _map_log_error(error: InferenceUpstreamError) -> InferenceUpstreamError:
     return rename(error, _LOG_ERRORS, {404: "Log Not Found"})
 
 
-def _map_run_error(hints: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
-    """Return an error, which blames what the step that was refused has for a key, and not the API token."""
+def _map_run_error(models: list[str], hints: list[str], error: InferenceUpstreamError) -> InferenceUpstreamError:
+    """Return an error with the model of the step that was refused, which blames that step's key, not the API token."""
     number = (error.headers or {}).get("cf-aig-step")
     if number is None and error.code != _GATEWAY_UNAUTHORIZED:
         number = str(len(hints) - 1)  # after the last there was none to try
-    hint = {str(step): hint for step, hint in enumerate(hints)}.get(number or "")
+    steps = {str(step): each for step, each in enumerate(zip(models, hints, strict=True))}
+    error.model, hint = steps.get(number or "", ("", ""))
     if isinstance(error, AuthenticationError) and hint:
         error.args = (f"{str(error).partition('. What to do: ')[0]}. What to do: {hint}.",)
     return error
@@ -408,6 +409,11 @@ def _list_hints(steps: list[dict[str, Any]]) -> list[str]:
             hint = f"check the key of {provider}, in the headers of steps[{number}] or stored in the gateway"
         hints.append(hint)
     return hints
+
+
+def _list_models(steps: Secret) -> list[str]:
+    """Return the model of each step."""
+    return [_describe_step(steps, number)[1] for number in range(len(steps.value))]
 
 
 def _to_header_text(value: Any) -> Any:

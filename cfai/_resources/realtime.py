@@ -11,8 +11,10 @@ import wave
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
+from functools import partial
 from importlib import import_module
 from inspect import iscoroutinefunction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import anyio
@@ -27,6 +29,7 @@ from cfai._limits import find_input_problems, format_warning, make_input_error
 from cfai._request import encode_samples, is_array, parse_gateway, parse_headers, quote_model
 from cfai._resources.api import AccountApi, Operation, encode_json, read_nothing
 from cfai._response import event_reports_error
+from cfai._threads import run_in_thread
 from cfai._warnings import InputWarning, warn
 from cfai.models import Model
 from cfai.models.schemas import get_schema
@@ -348,32 +351,35 @@ class RealtimeSession:
 
     async def _send_file(self, source: Any) -> None:
         """Send a file, which is read in a thread beside the event loop."""
-        is_path, problem = isinstance(source, os.PathLike), ""
+        problem = ""
         try:
-            file: Any = await anyio.open_file(source, "rb") if is_path else source
-            if not iscoroutinefunction(file.read):  # it is no asynchronous file, as anyio's and asyncio's are
-                file = anyio.wrap_file(file)
-            try:
-                head = await file.read(_PIECE)
-                if not isinstance(head, bytes):
-                    raise InputError("audio must be a file opened in binary mode: open it with 'rb'")
-                while self._is_wave(head) and isinstance(_read_wave_head(head), str) and len(head) < _WAVE_HEAD:
-                    if not (more := await file.read(_PIECE)):
-                        break
-                    head += more
-                start, left = self._find_samples(head)
-                piece = head[start:] or await file.read(_PIECE)
-                while piece and left > 0:
-                    await self._send_pieces(piece[: int(min(left, len(piece)))])
-                    left -= len(piece)
-                    piece = await file.read(_PIECE)
-            finally:
-                if is_path:
-                    await file.aclose()
+            if isinstance(source, os.PathLike):
+                path = Path(os.fsdecode(cast("os.PathLike[Any]", source)))
+                with await run_in_thread(path.open, "rb") as file:
+                    await self._send_open_file(file)
+            else:
+                await self._send_open_file(source)
         except OSError as error:
             problem = f"audio: {error.strerror or error}: {error.filename or 'the open file'}"
         if problem:
             raise InputError(problem)
+
+    async def _send_open_file(self, file: Any) -> None:
+        # That of an asynchronous file, as anyio's and asyncio's are, is awaited.
+        read = file.read if iscoroutinefunction(file.read) else partial(run_in_thread, file.read)
+        head = await read(_PIECE)
+        if not isinstance(head, bytes):
+            raise InputError("audio must be a file opened in binary mode: open it with 'rb'")
+        while self._is_wave(head) and isinstance(_read_wave_head(head), str) and len(head) < _WAVE_HEAD:
+            if not (more := await read(_PIECE)):
+                break
+            head += more
+        start, left = self._find_samples(head)
+        piece = head[start:] or await read(_PIECE)
+        while piece and left > 0:
+            await self._send_pieces(piece[: int(min(left, len(piece)))])
+            left -= len(piece)
+            piece = await read(_PIECE)
 
     def _is_wave(self, head: bytes) -> bool:
         """Return True for a WAV of which the samples alone are sent."""

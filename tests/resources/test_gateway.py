@@ -510,6 +510,7 @@ def test_a_refused_key_is_blamed_on_whose_it_is(gateway: AiGateway, invoke: Invo
             invoke(gateway, "run", steps, return_raw_response=False)
         assert "Incorrect API key" in str(caught.value)
         assert str(caught.value).count("What to do") == 1
+        assert caught.value.model == {"0": "openai/responses", "1": LLAMA, "2": "", None: LLAMA}[number]
     bare = {"provider": "workers-ai", "endpoint": LLAMA}
     said = r"What to do: steps\[{}\] has no 'Authorization' in its headers: pass authorize=True, which .* token\.$"
     for of_workers_ai, number, code, hint in (
