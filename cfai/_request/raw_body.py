@@ -140,13 +140,13 @@ def _make_form(fields: Mapping[str, Any], place: str, boundary: str | None = Non
             parts.append((name, file if is_kept else replace(file, content=file.read())))
         elif value is not None:
             parts.append((name, _to_text(value, where)))
-    return make_form(parts, place, boundary)
+    return make_form(parts, boundary)
 
 
-def make_form(parts: list[tuple[str, str | Medium]], place: str, boundary: str | None = None) -> Medium:
+def make_form(parts: list[tuple[str, str | Medium]], boundary: str | None = None) -> Medium:
     """Return a form of texts and files, by the names of their fields. Files are read from disk while it is sent."""
     form = _Form(parts, boundary or uuid.uuid4().hex)
-    return Medium(form if form.files else b"".join(form), form.content_type, place, form.size)
+    return Medium(form if form.files else b"".join(form), form.content_type, "the form", form.size)
 
 
 class _Form:

@@ -223,7 +223,7 @@ def _upload(
     path = _check_asset(path)
     key = (finetune.id or finetune.name) if isinstance(finetune, Finetune) else finetune
     medium = open_medium(path, str(path))
-    form = make_form([("file_name", path.name), ("file", replace(medium, filename=path.name))], "the form")
+    form = make_form([("file_name", path.name), ("file", replace(medium, filename=path.name))])
     bar = Progress(f"{path.name}, MB", (form.size or 0) // _MEGABYTE, shown=progress)
     content: Any = form.content
     return Operation(

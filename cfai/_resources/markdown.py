@@ -265,7 +265,7 @@ def _prepare(files: list[Any], is_one: bool, conversion: Conversion) -> Operatio
     parts: list[tuple[str, str | Medium]] = [("files", document) for document in documents]
     if conversion.options:
         parts.append(("conversionOptions", encode_json(conversion.options).decode()))
-    form = make_form(parts, "files")
+    form = make_form(parts)
     headers = {"content-type": form.media_type, "content-length": str(form.size)}
     return Operation(
         method="POST",

@@ -167,7 +167,7 @@ class AiSearchItems:
             parts.append(("metadata", encode_json(metadata, "metadata").decode()))
         if wait_for_completion:
             parts.append(("wait_for_completion", "true"))
-        form = make_form(parts, "content")
+        form = make_form(parts)
         return build_operation(
             self._path,
             read_as(SearchItemInfo),

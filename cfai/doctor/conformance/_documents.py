@@ -15,7 +15,7 @@ _FILES = {"b.csv": "text/csv", "none.unknown": "application/octet-stream", "a.cs
 def ask_markdown(probe: Probe) -> Finding:
     """Report in which order results come, and what stands for a document that cannot be converted."""
     files = [Medium(b"1,2\n", media_type, name, filename=name) for name, media_type in _FILES.items()]
-    form = make_form([("files", file) for file in files], "files")
+    form = make_form([("files", file) for file in files])
     content: Any = form.content
     response = probe.ask("POST", "/tomarkdown", content=content, headers={"content-type": form.media_type})
     rows = response.require_success().get("result")
