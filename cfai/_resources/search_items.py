@@ -135,7 +135,7 @@ class AiSearchItems:
         *,
         metadata: Mapping[str, Any] | None = None,
         poll_interval: float = 1.0,
-        timeout: float | None = 30.0,  # noqa: ASYNC109  # not of a call: how long is asked
+        timeout: float | None = 30.0,  # noqa: ASYNC109  # of the polling: no call is cut
     ) -> SearchItemInfo:
         """Upload a document, awaited, and ask whether it is indexed."""
         seconds = _check_polling(poll_interval, timeout)

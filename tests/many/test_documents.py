@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -192,5 +192,5 @@ def test_options_that_cannot_work_are_refused_when_the_job_is_made(local: Emulat
             yield PDF
 
         with pytest.raises(ConfigurationError, match=r"`files` must be an iterable .* got async_generator"):
-            ai.to_markdown_many(generate())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            ai.to_markdown_many(cast("Any", generate()))
     assert not local.requests

@@ -19,6 +19,7 @@ from cfai import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    InferenceUpstreamError,
     InputError,
     NotFoundError,
     RateLimitError,
@@ -125,7 +126,7 @@ def test_a_service_that_gives_fewer_a_page_is_asked_for_all_it_reports(remote: A
 
 
 def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke) -> None:
-    rows: list[tuple[Any, type[Exception]]] = [
+    rows: list[tuple[Any, type[InferenceUpstreamError]]] = [
         ("rate-limited", RateLimitError),
         (500, AiInternalError),
         ("404", NotFoundError),
@@ -137,7 +138,7 @@ def test_errors_of_the_service_are_those_of_run(local: Emulator, invoke: Invoke)
         local.script([fault])
         with row(fault), local.ai(max_retries=0) as ai, pytest.raises(kind) as caught:
             invoke(ai, "models")
-        assert caught.value.name == "AiInternalError", "as in the binding, which has no other"  # type: ignore[attr-defined]
+        assert caught.value.name == "AiInternalError", "as in the binding, which has no other"
     for status, code, kind in (
         (404, 7002, NotFoundError),
         (429, 971, RateLimitError),

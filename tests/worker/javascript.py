@@ -15,7 +15,7 @@ from typing import Any
 class JsException(Exception):
     """An error that JavaScript threw: a proxy, which no set can hold."""
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __init__(self, name: str, message: str) -> None:
         super().__init__(f"{name}: {message}")

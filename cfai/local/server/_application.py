@@ -129,7 +129,7 @@ class Application(ABC):
 
     async def converse(self, websocket: WebSocketConnection, request: RawRequest) -> None:
         """Hold the conversation of a WebSocket, or refuse it."""
-        raise NotImplementedError  # of an application that has `opens_websockets` alone is this asked
+        raise NotImplementedError  # asked only of an application with `opens_websockets`, which has its own
 
     @abstractmethod
     async def answer(self, connection: Connection, request: RawRequest) -> None:

@@ -73,7 +73,7 @@ class Program:
 
 @contextmanager
 def program(errors: Path, files: int) -> Iterator[Program]:
-    command = f'ulimit -n {files} && exec "{sys.executable}" -m cfai.cli dev --tokens-per-second 0'
+    command = f'ulimit -n {files} && exec "{sys.executable}" -m cfai.cli dev --port 0 --tokens-per-second 0'
     with errors.open("w") as written:
         process = subprocess.Popen(["/bin/sh", "-c", command], stdout=subprocess.PIPE, stderr=written, text=True)
     with process:
