@@ -195,7 +195,7 @@ def _page_public(order_by: str | None, first: int, limit: int | None) -> tuple[A
 def _read_list(response: ApiResponse, request: ApiRequest) -> FinetuneList:
     """Read a list, which the service's own pages show as a list in a list, and its clients as a single record."""
     value = read_result(response, request)
-    if not value:  # nothing, or an object without a field
+    if value in (None, {}) and (response.content or b"").strip():  # no list, or an object without a field
         return []
     rows: list[Any] = []
     for each in cast("list[Any]", value) if isinstance(value, list) else [value]:

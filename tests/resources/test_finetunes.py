@@ -72,7 +72,11 @@ def test_lists_are_read_in_each_shape_that_is_seen(remote: Ai, invoke: Invoke) -
         with row(result):
             assert [each.name for each in invoke(remote.finetunes, "list")] == names
     for address, name in ((URL, "list"), (f"{URL}/public", "public")):
-        for answer, said in (({"text": "<html>"}, "the answer is no JSON"), ({"json": [7]}, "cannot be read")):
+        for answer, said in (
+            ({"text": "<html>"}, "the answer is no JSON"),
+            *(({"json": value}, "cannot be read") for value in ([7], 0, False, "")),
+            ({"content": b" "}, "cannot be read"),
+        ):
             respx.get(address).respond(**answer)
             with row((name, answer)), pytest.raises(APIResponseValidationError, match=said):
                 invoke(remote.finetunes, name)
