@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
 import anyio
@@ -12,6 +12,7 @@ import pytest
 from cfai import Ai
 from cfai._resources import AsyncPages, Pages
 from cfai.local import Emulator
+from tests.resources.sessions import Go
 
 
 class Invoke(Protocol):
@@ -54,3 +55,17 @@ def local() -> Iterator[Emulator]:
 def ai(local: Emulator) -> Iterator[Ai]:
     with local.ai(max_retries=0) as ai:
         yield ai
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def go(request: pytest.FixtureRequest) -> Go:
+    """Run an asynchronous function to its end, on either kind of event loop, and give up on one that hangs."""
+
+    def run(function: Callable[[], Awaitable[Any]]) -> Any:
+        async def main() -> Any:
+            with anyio.fail_after(20):
+                return await function()
+
+        return anyio.run(main, backend=request.param)
+
+    return run
