@@ -11,13 +11,8 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import Event, TextMessage
 from wsproto.utilities import generate_accept_token
 
-from cfai import (
-    Ai,
-    RealtimeSession,
-)
-from cfai.types import (
-    RealtimeEvent,
-)
+from cfai import Ai, RealtimeSession
+from cfai.types import RealtimeEvent
 from tests.conftest import ACCOUNT, TOKEN, Peer
 
 FLUX, NOVA, AURA = "@cf/deepgram/flux", "@cf/deepgram/nova-3", "@cf/deepgram/aura-2-en"

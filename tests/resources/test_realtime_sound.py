@@ -15,13 +15,8 @@ import anyio
 import numpy as np
 import pytest
 
-from cfai import (
-    Ai,
-    InputError,
-)
-from cfai.types import (
-    Audio,
-)
+from cfai import Ai, InputError
+from cfai.types import Audio
 from tests.conftest import ACCOUNT, TOKEN, row
 from tests.resources.sessions import AURA, FLUX, LINEAR, NOVA, SECOND, SMART_TURN, Go
 

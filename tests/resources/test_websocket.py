@@ -17,13 +17,7 @@ import pytest
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, TextMessage
 
-from cfai import (
-    Ai,
-    AiInternalError,
-    APIResponseValidationError,
-    ConfigurationError,
-    RealtimeError,
-)
+from cfai import Ai, AiInternalError, APIResponseValidationError, ConfigurationError, RealtimeError
 from cfai._resources.websocket import WebSocket
 from cfai._transport import BackgroundReader
 from cfai.local import Emulator, Recorder
