@@ -26,7 +26,7 @@ from cfai import (
     StreamTruncatedError,
 )
 from tests.bodies import HELLO as HELLO_STREAM
-from tests.conftest import SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, row
+from tests.conftest import LONG, SYNC_AND_ASYNC, TOKEN, Caller, Callers, Peer, Serve, row
 
 httpx_aiohttp = pytest.importorskip("httpx_aiohttp")
 
@@ -76,9 +76,9 @@ class AiohttpCallers:
         self.portal = portal
         self.clients: list[Any] = []
 
-    def __call__(self, url: str) -> Caller:
+    def __call__(self, url: str, total_timeout: float = 1.5) -> Caller:
         self.clients.append(httpx_aiohttp.HttpxAiohttpClient())
-        return self.callers(base_url=url, async_http_client=self.clients[-1], timeout=0.5, total_timeout=1.5)
+        return self.callers(base_url=url, async_http_client=self.clients[-1], timeout=0.5, total_timeout=total_timeout)
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_with_aiohttp_a_call_that_was_never_sent_is_sent_again(
         sleeps.clear()
         with row(url):
             with pytest.raises(APIConnectionError) as caught:
-                aiohttp_callers(url).run(MODEL, HELLO)
+                aiohttp_callers(url, total_timeout=LONG).run(MODEL, HELLO)
             assert type(caught.value) is APIConnectionError
             assert (caught.value.retryable, len(sleeps)) == (True, 2)
             check_error(caught.value)
