@@ -50,6 +50,7 @@ def main() -> None:
             "PROGRAM": str(HERE / "program.py"),
         }
         run(interpreter, script, cwd=work, env={**os.environ, **told})
+        assert [each.inputs.get("prompt") for each in local.requests][-2:] == ["café & tea", "Where is New York?"]
         print(f"Pyodide: {len(local.requests)} requests of {len({each.model for each in local.requests})} models")
 
 

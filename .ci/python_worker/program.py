@@ -66,7 +66,8 @@ async def main(env, ctx):
     assert "call `arun`" in await catch(ConfigurationError, run())
 
     worker = Default(ctx, env)
-    response = await worker.fetch(Request("https://worker.example/?prompt=Hello"))
-    assert response.headers["content-type"] == "text/event-stream"
-    assert (await response.text()).endswith("data: [DONE]\n\n")
+    for query in ("?prompt=caf%C3%A9+%26+tea", ""):
+        response = await worker.fetch(Request(f"https://worker.example/{query}"))
+        assert response.headers["content-type"] == "text/event-stream"
+        assert (await response.text()).endswith("data: [DONE]\n\n")
     print("all of it works in Pyodide", sys.version.split()[0])

@@ -2,9 +2,8 @@
 # pyright: basic, reportMissingImports=false
 
 from asyncio import create_task
-from urllib.parse import parse_qs, urlsplit
 
-from js import TransformStream
+from js import URL, TransformStream
 from pyodide.ffi import to_js
 from workers import Response, WorkerEntrypoint
 
@@ -13,7 +12,7 @@ from cfai import Ai, CfaiError
 
 class Default(WorkerEntrypoint):
     async def fetch(self, request):
-        prompt = parse_qs(urlsplit(request.url).query).get("prompt", ["Where is New York?"])[0]
+        prompt = URL.new(request.url).searchParams.get("prompt") or "Where is New York?"
         ai, pipe = Ai.from_binding(self.env.AI), TransformStream.new()
         try:
             stream = await ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": prompt, "stream": True})
