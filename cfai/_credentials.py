@@ -46,11 +46,9 @@ _QUOTED = (
     r"""(?s)"(.*)"|'(.*)'|`(.*)`"""
     r"|[\u201c-\u201e](.*)[\u201c\u201d]|[\u2018-\u201a](.*)[\u2018\u2019]|\u00ab(.*)\u00bb"
 )
-_OWN_NAME = rf"{'|'.join((*TOKEN_NAMES, *ACCOUNT_NAMES))}"
-_PLACEHOLDER = (
-    rf"(?s)<.*>|\{{+.*\}}+|\[.*\]|\$\{{.*\}}|\$\(.*\)|\$[A-Z_]+|%\w+%|{_OWN_NAME}|None|null|undefined"
-    r"|[xX]{3,}|\*{3,}|\.{3,}|\u2026+|\u2022+|(?i:(your|insert|enter|paste|replace|put)_.*|your-.*|change.?me)"
-)
+_OWN_NAMES = (*TOKEN_NAMES, *ACCOUNT_NAMES)
+_PLACEHOLDER = r"(?is)x{3,}|(your|insert|enter|paste|replace|put)_.*|your-.*|change.?me"
+_PLACEHOLDER_IN_MARKS = r"(?s)<.*>|\{+.*\}+|\[.*\]|\$\{.*\}|\$\(.*\)|\$[A-Z_]+|%\w+%|\*{3,}|\.{3,}|\u2026+|\u2022+"
 
 
 class Secret:
@@ -254,11 +252,11 @@ def _find_flaw(value: str) -> str:
         return f"it has {len(value):,} characters"
     if re.match(r"(?i)(authorization\s*:|bearer\b)", value):
         return "it starts with 'Bearer', which cfai adds itself: take it off"
-    if re.fullmatch(_PLACEHOLDER, value):
+    if _is_placeholder(value):
         return "it is a placeholder, to be replaced by the value that it stands for"
     if value.isascii() and value.isalnum():
         return ""
-    if re.match(rf"((export|set)\s+)?({_OWN_NAME})\s*=", value):
+    if re.match(rf"((export|set)\s+)?({'|'.join(_OWN_NAMES)})\s*=", value):
         return "it starts with the name of a variable: take off all up to the equals sign"
     if re.search(r"\S\s+#", value):
         return "it has a comment behind it: take it off"
@@ -267,6 +265,13 @@ def _find_flaw(value: str) -> str:
     if not re.fullmatch(_VISIBLE, value):
         return "it has a blank, a line break or a character that none has"
     return ""
+
+
+def _is_placeholder(value: str) -> bool:
+    if value in (*_OWN_NAMES, "None", "null", "undefined") or re.fullmatch(_PLACEHOLDER, value):
+        return True
+    # Compiling this pattern would be a fifth of the first `Ai()`.
+    return not value[0].isalnum() and re.fullmatch(_PLACEHOLDER_IN_MARKS, value) is not None
 
 
 def parse_base_url(url: Setting | None, allow_http: bool) -> str:
