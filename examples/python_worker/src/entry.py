@@ -1,9 +1,9 @@
 """A Python Worker: `/?prompt=…` is an event stream of an answer's tokens. Start it with `uv run pywrangler dev`."""
-# pyright: basic, reportMissingImports=false
 
 from asyncio import create_task
+from urllib.parse import parse_qs, urlsplit
 
-from js import URL, TransformStream
+from js import TransformStream
 from pyodide.ffi import to_js
 from workers import Response, WorkerEntrypoint
 
@@ -12,7 +12,7 @@ from cfai import Ai, CfaiError
 
 class Default(WorkerEntrypoint):
     async def fetch(self, request):
-        prompt = URL.new(request.url).searchParams.get("prompt") or "Where is New York?"
+        prompt = parse_qs(urlsplit(request.url).query).get("prompt", ["Where is New York?"])[0]
         ai, pipe = Ai.from_binding(self.env.AI), TransformStream.new()
         try:
             stream = await ai.arun("@cf/zai-org/glm-4.7-flash", {"prompt": prompt, "stream": True})
