@@ -381,6 +381,27 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
             (),
         ),
         (
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [{"id": "a", "name": "hear"}, {"id": "b", "name": "look"}]},
+                    {"role": "tool", "tool_call_id": "b", "content": "red"},
+                    {"role": "tool", "name": "hear", "content": "loud"},
+                ]
+            },
+            GLM,
+            {
+                "messages": [
+                    {
+                        "role": "assistant",
+                        "tool_calls": [named_call("a", "hear", "{}"), named_call("b", "look", "{}")],
+                    },
+                    {"role": "tool", "tool_call_id": "b", "content": "red"},
+                    {"role": "tool", "name": "hear", "content": "loud", "tool_call_id": "a"},
+                ]
+            },
+            (),
+        ),
+        (
             {"messages": [user, {"role": "assistant", "content": "", "tool_calls": [chat_call]}]},
             GLM,
             {"messages": [user, {"role": "assistant", "content": "", "tool_calls": [chat_call]}]},
