@@ -125,6 +125,27 @@ def test_a_stream_ends_after_max_rounds_with_an_error(caller: Caller, service: S
 
 
 @SYNC_AND_ASYNC
+def test_a_browser_gets_the_text_of_every_answer_and_one_end(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*ASKS), service.events(*ANSWERS))
+    events = b"".join(run_with_tools(caller, GLM, STREAMED, tools=[get_weather]).to_event_stream()).decode()
+    *data, done, rest = (line.removeprefix("data: ") for line in events.split("\n\n"))
+    texts = [json.loads(each).get("response") for each in data]
+    assert "".join(filter(None, texts)) == "Let me see. It is mild."
+    assert (done, rest, events.count("[DONE]")) == ("[DONE]", "", 1)
+
+
+@SYNC_AND_ASYNC
+def test_a_browser_that_leaves_stops_the_model(caller: Caller, service: Service) -> None:
+    service.answers(service.events(*ASKS), service.events(*ANSWERS))
+    stream = run_with_tools(caller, GLM, STREAMED, tools=[get_weather])
+    events = stream.to_event_stream()
+    assert b"Let me see" in next(events)
+    events.close()
+    assert service.bodies[-1].closed
+    assert (len(service.requests), stream.steps) == (1, [])
+
+
+@SYNC_AND_ASYNC
 def test_the_first_call_is_refused_at_once(caller: Caller, service: Service) -> None:
     service.answers(service.error(400, 5006))
     with pytest.raises(CfaiError):
