@@ -1002,15 +1002,17 @@ class Ai:
         `cfai.models` has what this package knows of them, without a call. Raises `ConfigurationError` for a filter that
         there is not, and while it is iterated `InferenceUpstreamError` and `APIConnectionError`, as `run` does.
         """
+        from cfai._resources import Pages
         from cfai._resources.models import list_models
 
-        return list_models(self._api, filters)
+        return Pages(self._api, *list_models(filters))
 
     def amodels(self, **filters: Unpack[types.ModelFilters]) -> AsyncPages[types.ModelInfo]:
         """List the models of the service, for `async for`."""
-        from cfai._resources.models import alist_models
+        from cfai._resources import AsyncPages
+        from cfai._resources.models import list_models
 
-        return alist_models(self._api, filters)
+        return AsyncPages(self._api, *list_models(filters))
 
     def model_schema(self, model: str) -> types.ModelSchema:
         """Return the JSON schemas of a model's `input` and `output`, as the service has them today."""

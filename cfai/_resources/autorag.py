@@ -16,14 +16,15 @@ from cfai._errors import (
 )
 from cfai._json import is_mapping
 from cfai._resources.api import AccountApi, Operation, build_path, read_as, rename
-from cfai._resources.pages import AsyncPages, Pages
-from cfai._resources.search_operations import Ranges, alist_pages, check_query, check_ranges, list_pages
+from cfai._resources.pages import AsyncPages, PagePlan, Pages, plan_pages
+from cfai._resources.search_operations import Ranges, check_query, check_ranges
 from cfai._resources.search_stream import aread_stream, read_stream
 from cfai._streaming import AsyncCall
 from cfai.types import AutoRAGInfo, AutoRAGParams, AutoRAGResults
 
 _RANGES: Ranges = {"max_num_results": (1, 50), "ranking_options.score_threshold": (0, 1)}
 _PATH = build_path("autorag", "rags")
+_NO_ACCESS = "You don't have access to this AutoRAG"
 
 
 class AutoRAG:
@@ -36,12 +37,11 @@ class AutoRAG:
 
     def list(self) -> Pages[AutoRAGInfo]:
         """List all of the account. Each page is fetched when it is come to. It needs no name."""
-        # UNCERTAIN: the form of this list, which no reference has; all of its fields may be missing.
-        return list_pages(self._api, _PATH, AutoRAGInfo, {}, _map_list_error)
+        return Pages(self._api, *_plan_list())
 
     def alist(self) -> AsyncPages[AutoRAGInfo]:
         """List all of the account, for `async for`."""
-        return alist_pages(self._api, _PATH, AutoRAGInfo, {}, _map_list_error)
+        return AsyncPages(self._api, *_plan_list())
 
     def search(self, params: AutoRAGParams | Mapping[str, Any]) -> AutoRAGResults:
         """Return what fits a `query`.
@@ -87,6 +87,11 @@ class AutoRAG:
         return Operation(method="POST", path=path, json=params, read=read, map_error=_map_error, wants_stream=streams)
 
 
+def _plan_list() -> PagePlan[AutoRAGInfo]:
+    # UNCERTAIN: the form of this list, which no reference has; all of its fields may be missing.
+    return plan_pages(_PATH, AutoRAGInfo, {}, lambda error: rename(error, {None: AutoRAGInternalError}))
+
+
 def _map_error(error: InferenceUpstreamError) -> Exception:
     kinds = {
         401: AutoRAGUnauthorizedError,
@@ -95,10 +100,3 @@ def _map_error(error: InferenceUpstreamError) -> Exception:
         None: AutoRAGInternalError,
     }
     return rename(error, kinds, {401: _NO_ACCESS, 403: _NO_ACCESS, 404: "AutoRAG not found"})
-
-
-def _map_list_error(error: InferenceUpstreamError) -> Exception:
-    return rename(error, {None: AutoRAGInternalError})
-
-
-_NO_ACCESS = "You don't have access to this AutoRAG"

@@ -24,7 +24,7 @@ from cfai._resources.api import (
     read_result,
     validate_list,
 )
-from cfai._resources.pages import AsyncPages, Page, Pages
+from cfai._resources.pages import AsyncPages, Page, PagePlan, Pages
 from cfai._response import ApiResponse
 from cfai._threads import run_in_thread
 from cfai.types import Finetune
@@ -72,15 +72,13 @@ class Finetunes:
 
         `limit` asks for so many alone, behind the first `offset`.
         """
-        build, first = _page_public(order_by, offset, limit)
-        return Pages(self._api, build, first)
+        return Pages(self._api, *_list_public(order_by, offset, limit))
 
     def apublic(
         self, *, order_by: str | None = None, offset: int = 0, limit: int | None = None
     ) -> AsyncPages[Finetune]:
         """List the fine-tunes that every account may run, for `async for`."""
-        build, first = _page_public(order_by, offset, limit)
-        return AsyncPages(self._api, build, first)
+        return AsyncPages(self._api, *_list_public(order_by, offset, limit))
 
     def create(self, *, model: str, name: str, description: str | None = None, public: bool | None = None) -> Finetune:
         """Make a fine-tune of a model, still without its files: `upload_asset` sends them.
@@ -174,8 +172,8 @@ def _list_own() -> Operation[FinetuneList]:
     return Operation(path="/ai/finetunes", read=_read_list)
 
 
-def _page_public(order_by: str | None, first: int, limit: int | None) -> tuple[Any, int]:
-    """Return what builds a page from its offset, and the first offset. Raises `ConfigurationError`."""
+def _list_public(order_by: str | None, first: int, limit: int | None) -> PagePlan[Finetune]:
+    """Plan the list of public fine-tunes, whose pages are named by their offset. Raises `ConfigurationError`."""
     for option, value, least in (("offset", first, 0), ("limit", 1 if limit is None else limit, 1)):
         if not isinstance(value, int) or isinstance(value, bool) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"`{option}` must be a whole number of {least} or more, got {describe(value)}")

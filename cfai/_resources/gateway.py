@@ -36,18 +36,15 @@ from cfai._resources.api import (
     build_path,
     make_unreadable_error,
     read_as,
-    read_body,
     read_nothing,
     read_result,
     rename,
-    validate_rows,
 )
-from cfai._resources.pages import AsyncPages, Page, Pages, check_filters, find_next_page
+from cfai._resources.pages import AsyncPages, PagePlan, Pages, plan_pages
 from cfai._response import ApiResponse, is_stream, parse
 from cfai._streaming import aopen_stream, open_stream
 from cfai.types import GatewayLog, GatewayLogFilters, GatewayProvider, GatewayStep
 
-_PER_PAGE = 50
 _ERRORS: Mapping[int | None, type[InferenceUpstreamError]] = {None: AiGatewayInternalError}
 _LOG_ERRORS = {404: AiGatewayLogNotFound, **_ERRORS}
 
@@ -101,13 +98,11 @@ class AiGateway:
 
         Raises `ConfigurationError` for a filter that cannot be, and while it is iterated what `get_log` raises.
         """
-        _check_log_filters(filters)
-        return Pages(self._api, partial(self._build_page, filters), filters.get("page") or 1)
+        return Pages(self._api, *self._list_logs(filters))
 
     def alist_logs(self, **filters: Unpack[GatewayLogFilters]) -> AsyncPages[GatewayLog]:
         """List the logs that fit filters, for `async for`."""
-        _check_log_filters(filters)
-        return AsyncPages(self._api, partial(self._build_page, filters), filters.get("page") or 1)
+        return AsyncPages(self._api, *self._list_logs(filters))
 
     def patch_log(
         self,
@@ -254,21 +249,14 @@ class AiGateway:
         path = self._build_path("logs", log_id)
         return Operation(method="PATCH", path=path, json=given, read=read_nothing, map_error=_map_log_error)
 
-    def _build_page(self, filters: Mapping[str, Any], number: int) -> Operation[Page[GatewayLog]]:
-        per_page = filters.get("per_page") or _PER_PAGE
+    def _list_logs(self, filters: Mapping[str, Any]) -> PagePlan[GatewayLog]:
+        _check_feedback(filters.get("feedback"))
         # In UTC: a date without a zone is of this machine's, as everywhere in Python.
         dates = {
             name: value.astimezone(UTC).isoformat() for name, value in filters.items() if isinstance(value, datetime)
         }
-
-        def read(response: ApiResponse, request: ApiRequest) -> Page[GatewayLog]:
-            body = read_body(response, request)
-            logs = validate_rows(GatewayLog, body, response, request)
-            is_alone = filters.get("page") is not None
-            return Page(logs, None if is_alone else find_next_page(number, len(logs), per_page, body))
-
-        query = {**filters, **dates, "page": number, "per_page": per_page}
-        return Operation(path=self._build_path("logs"), query=query, read=read, map_error=_map_log_error)
+        path = self._build_path("logs")
+        return plan_pages(path, GatewayLog, {**filters, **dates}, _map_log_error, known=GatewayLogFilters)
 
     def _build_run(
         self,
@@ -332,10 +320,7 @@ def _map_run_error(models: list[str], hints: list[str], error: InferenceUpstream
     return error
 
 
-def _check_log_filters(filters: Mapping[str, Any]) -> None:
-    """Raise `ConfigurationError` for filters that no list of logs has."""
-    check_filters(filters, GatewayLogFilters)
-    feedback = filters.get("feedback")
+def _check_feedback(feedback: Any) -> None:
     if feedback is not None and (isinstance(feedback, bool) or feedback not in (0, 1)):
         must = "the filter `feedback` must be 1, or 0 for what `patch_log` sets as -1"
         raise ConfigurationError(f"{must}, got {describe(feedback)}")

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
+
+from pydantic import BaseModel
 
 from cfai._credentials import describe
-from cfai._errors import ConfigurationError
+from cfai._errors import ConfigurationError, InferenceUpstreamError
 from cfai._json import is_mapping
-from cfai._resources.api import AccountApi, Operation
+from cfai._request import ApiRequest
+from cfai._resources.api import AccountApi, Operation, read_body, validate_rows
+from cfai._response import ApiResponse
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+_PER_PAGE = 50
 
 Cursor = Any
 """What names a page: its number, an offset, or the service's own word."""
@@ -23,6 +30,10 @@ class Page(NamedTuple, Generic[T]):
     items: Sequence[T]
     next: Cursor
     """What names the page after it, or `None` if it is the last."""
+
+
+PagePlan: TypeAlias = tuple[Callable[[Cursor], Operation[Page[T]]], Cursor]
+"""What asks for a page, and the first to ask for."""
 
 
 class _List(Generic[T]):
@@ -107,15 +118,45 @@ class _Repeats:
         return is_known
 
 
-def find_next_page(number: int, count: int, per_page: int, body: Any = None) -> int | None:
+def plan_pages(
+    path: str,
+    kind: type[M],
+    filters: Mapping[str, Any],
+    map_error: Callable[[InferenceUpstreamError], Exception],
+    *,
+    known: type | None = None,
+    get_rows: Callable[[Any], Any] = lambda body: body,
+) -> PagePlan[M]:
+    """Plan a list whose pages have numbers. With a `page` among the filters it is that page alone.
+
+    `known` is the typed dict of the filters that there are, `get_rows` what leaves only rows of an answer. Raises
+    `ConfigurationError` for another filter, and for a page that cannot be.
+    """
+    _check_filters(filters, known)
+    per_page = filters.get("per_page") or _PER_PAGE
+    is_alone = filters.get("page") is not None
+
+    def build(number: int) -> Operation[Page[M]]:
+        def read(response: ApiResponse, request: ApiRequest) -> Page[M]:
+            body = read_body(response, request)
+            items = validate_rows(kind, get_rows(body), response, request)
+            return Page(items, None if is_alone else _find_next_page(number, len(items), per_page, body))
+
+        query = {**filters, "page": number, "per_page": per_page}
+        return Operation(path=path, query=query, read=read, map_error=map_error)
+
+    return build, filters.get("page") or 1
+
+
+def _find_next_page(number: int, count: int, per_page: int, body: Any = None) -> int | None:
     """Return the number of the page after `number`, which has `count` items, or `None`: a short one is the last.
 
     It is not if `body`, the answer, reports that there are more: a service may give fewer a page than it is asked for.
     Some listings report nothing.
 
-    >>> find_next_page(1, 50, 50), find_next_page(2, 49, 50)
+    >>> _find_next_page(1, 50, 50), _find_next_page(2, 49, 50)
     (2, None)
-    >>> find_next_page(1, 20, 50, {"result_info": {"per_page": 20, "total_count": 75}})
+    >>> _find_next_page(1, 20, 50, {"result_info": {"per_page": 20, "total_count": 75}})
     2
     """
     if count >= per_page:
@@ -130,15 +171,11 @@ def find_next_page(number: int, count: int, per_page: int, body: Any = None) -> 
     return None if is_last else number + 1
 
 
-def check_filters(filters: Mapping[str, Any], known: type) -> None:
-    """Raise `ConfigurationError` for a filter that is not among those of the typed dict `known`, or a bad page."""
-    if unknown := sorted(filters.keys() - known.__annotations__):
-        raise ConfigurationError(f"there is no filter {unknown[0]!r}, known are {', '.join(known.__annotations__)}")
-    check_page_numbers(filters)
-
-
-def check_page_numbers(filters: Mapping[str, Any]) -> None:
-    """Raise `ConfigurationError` for a `page` or `per_page` that is no whole number of 1 or more."""
+def _check_filters(filters: Mapping[str, Any], known: type | None) -> None:
+    """Raise `ConfigurationError` for a filter that is not in the typed dict `known`, and for a page that cannot be."""
+    names = known.__annotations__ if known else filters
+    if unknown := sorted(filters.keys() - names.keys()):
+        raise ConfigurationError(f"there is no filter {unknown[0]!r}, known are {', '.join(names)}")
     for name in ("page", "per_page"):
         value = filters.get(name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):

@@ -7,11 +7,10 @@ from typing import Any, Unpack, overload
 
 from cfai._request import ApiRequest
 from cfai._resources.api import AccountApi, Operation, build_path, read_as, read_nothing
-from cfai._resources.pages import AsyncPages, Pages, check_filters
+from cfai._resources.pages import AsyncPages, PagePlan, Pages
 from cfai._resources.search_items import AiSearchItems
 from cfai._resources.search_jobs import AiSearchJobs
 from cfai._resources.search_operations import (
-    alist_pages,
     build_operation,
     check_chat,
     check_config,
@@ -121,13 +120,11 @@ class AiSearchNamespace(_Searchable):
 
         Raises `ConfigurationError` for a filter that there is not.
         """
-        check_filters(filters, SearchInstanceFilters)
-        return list_pages(self._api, f"{self._path}/instances", SearchInstanceInfo, filters)
+        return Pages(self._api, *self._list(filters))
 
     def alist(self, **filters: Unpack[SearchInstanceFilters]) -> AsyncPages[SearchInstanceInfo]:
         """List the instances that fit filters, for `async for`."""
-        check_filters(filters, SearchInstanceFilters)
-        return alist_pages(self._api, f"{self._path}/instances", SearchInstanceInfo, filters)
+        return AsyncPages(self._api, *self._list(filters))
 
     def create(self, config: SearchInstanceConfig | Mapping[str, Any]) -> AiSearchInstance:
         """Make an instance, and return it. Only its `id` has to be there: `namespace.create({"id": "my-docs"})`."""
@@ -147,6 +144,9 @@ class AiSearchNamespace(_Searchable):
 
     def __repr__(self) -> str:
         return f"<AiSearchNamespace {self.name}>"
+
+    def _list(self, filters: Mapping[str, Any]) -> PagePlan[SearchInstanceInfo]:
+        return list_pages(f"{self._path}/instances", SearchInstanceInfo, filters, SearchInstanceFilters)
 
     def _create(self, config: Any) -> Operation[AiSearchInstance]:
         body = check_config(config)

@@ -32,8 +32,8 @@ from cfai._resources.api import (
     validate_rows,
 )
 from cfai._resources.file_stream import AsyncFileStream, FileStream
-from cfai._resources.pages import AsyncPages, Page, Pages, check_filters
-from cfai._resources.search_operations import alist_pages, build_operation, list_pages, map_error
+from cfai._resources.pages import AsyncPages, Page, Pages
+from cfai._resources.search_operations import build_operation, list_pages, map_error
 from cfai._response import ApiResponse, build_response_error, parse_body
 from cfai._threads import run_in_thread
 from cfai.types import (
@@ -66,13 +66,11 @@ class AiSearchItems:
 
         Raises `ConfigurationError` for a filter that there is not.
         """
-        check_filters(filters, SearchItemFilters)
-        return list_pages(self._api, self._path, SearchItemInfo, filters)
+        return Pages(self._api, *list_pages(self._path, SearchItemInfo, filters, SearchItemFilters))
 
     def alist(self, **filters: Unpack[SearchItemFilters]) -> AsyncPages[SearchItemInfo]:
         """List the items that fit filters, for `async for`."""
-        check_filters(filters, SearchItemFilters)
-        return alist_pages(self._api, self._path, SearchItemInfo, filters)
+        return AsyncPages(self._api, *list_pages(self._path, SearchItemInfo, filters, SearchItemFilters))
 
     def get(self, item_id: str) -> AiSearchItem:
         """Return an item by its id. Nothing is sent."""

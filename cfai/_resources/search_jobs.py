@@ -6,7 +6,7 @@ from typing import Any
 
 from cfai._resources.api import AccountApi, Operation, build_path, read_as
 from cfai._resources.pages import AsyncPages, Pages
-from cfai._resources.search_operations import alist_pages, build_operation, list_pages
+from cfai._resources.search_operations import build_operation, list_pages
 from cfai.types import SearchJobInfo, SearchJobLog
 
 
@@ -19,11 +19,11 @@ class AiSearchJobs:
 
     def list(self, *, page: int | None = None, per_page: int | None = None) -> Pages[SearchJobInfo]:
         """List the jobs, or those of one `page`. Each page is fetched when it is come to."""
-        return list_pages(self._api, self._path, SearchJobInfo, {"page": page, "per_page": per_page})
+        return Pages(self._api, *list_pages(self._path, SearchJobInfo, {"page": page, "per_page": per_page}))
 
     def alist(self, *, page: int | None = None, per_page: int | None = None) -> AsyncPages[SearchJobInfo]:
         """List the jobs, for `async for`."""
-        return alist_pages(self._api, self._path, SearchJobInfo, {"page": page, "per_page": per_page})
+        return AsyncPages(self._api, *list_pages(self._path, SearchJobInfo, {"page": page, "per_page": per_page}))
 
     def create(self, *, description: str | None = None) -> SearchJobInfo:
         """Begin a look at the source."""
@@ -72,11 +72,13 @@ class AiSearchJob:
 
     def logs(self, *, page: int | None = None, per_page: int | None = None) -> Pages[SearchJobLog]:
         """List what it did, or one `page` of it. Each page is fetched when it is come to."""
-        return list_pages(self._api, f"{self._path}/logs", SearchJobLog, {"page": page, "per_page": per_page})
+        return Pages(self._api, *list_pages(f"{self._path}/logs", SearchJobLog, {"page": page, "per_page": per_page}))
 
     def alogs(self, *, page: int | None = None, per_page: int | None = None) -> AsyncPages[SearchJobLog]:
         """List what it did, for `async for`."""
-        return alist_pages(self._api, f"{self._path}/logs", SearchJobLog, {"page": page, "per_page": per_page})
+        return AsyncPages(
+            self._api, *list_pages(f"{self._path}/logs", SearchJobLog, {"page": page, "per_page": per_page})
+        )
 
     def __repr__(self) -> str:
         return f"<AiSearchJob {self._path}>"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -19,16 +18,13 @@ from cfai._errors import (
 )
 from cfai._json import as_sequence, is_mapping
 from cfai._request import ApiRequest
-from cfai._resources.api import AccountApi, Operation, read_body, rename, validate_rows
-from cfai._resources.pages import AsyncPages, Page, Pages, check_page_numbers, find_next_page
+from cfai._resources.api import Operation, rename
+from cfai._resources.pages import PagePlan, plan_pages
 from cfai._response import ApiResponse
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
-MapError = Callable[[InferenceUpstreamError], Exception]
-
-_PER_PAGE = 50
 _INSTANCE_ID = r"[a-z0-9_]+(?:-[a-z0-9_]+)*"
 _MAX_ID = 32
 _MAX_INSTANCES = 10
@@ -57,35 +53,9 @@ def build_operation(path: str, read: Callable[[ApiResponse, ApiRequest], T], **r
     return Operation(path=path, read=read, map_error=map_error, **request)
 
 
-def list_pages(
-    api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
-) -> Pages[M]:
-    """Return the items of a list that has numbered pages; those of one page, if `filters` name one."""
-    check_page_numbers(filters)
-    return Pages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
-
-
-def alist_pages(
-    api: AccountApi, path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError = map_error
-) -> AsyncPages[M]:
-    """Return the items of a list that has numbered pages, awaited; those of one page, if `filters` name one."""
-    check_page_numbers(filters)
-    return AsyncPages(api, partial(_build_page, path, kind, filters, map_error), filters.get("page") or 1)
-
-
-def _build_page(
-    path: str, kind: type[M], filters: Mapping[str, Any], map_error: MapError, number: int
-) -> Operation[Page[M]]:
-    per_page = filters.get("per_page") or _PER_PAGE
-
-    def read(response: ApiResponse, request: ApiRequest) -> Page[M]:
-        body = read_body(response, request)
-        items = validate_rows(kind, body, response, request)
-        is_alone = filters.get("page") is not None
-        return Page(items, None if is_alone else find_next_page(number, len(items), per_page, body))
-
-    query = {**filters, "page": number, "per_page": per_page}
-    return Operation(path=path, query=query, read=read, map_error=map_error)
+def list_pages(path: str, kind: type[M], filters: Mapping[str, Any], known: type | None = None) -> PagePlan[M]:
+    """Plan a list of AI Search. Raises `ConfigurationError` for a filter that is not in `known`, and for a bad page."""
+    return plan_pages(path, kind, filters, map_error, known=known)
 
 
 # Checks
