@@ -329,3 +329,15 @@ def test_what_only_asks_is_asked_again_where_the_connection_broke(
             invoke(ai.gateway("my"), "get_log", "log-1")
         assert "billed" not in str(caught.value)
         assert (caught.value.retryable, len(server.requests), len(sleeps)) == (True, 3, 2)
+
+
+def test_the_emulator_refuses_a_number_that_is_out_of_range_in_every_list(local: Emulator) -> None:
+    url = f"{local.base_url}/accounts/{local.account_id}"
+    paths = ("ai-gateway/gateways/x/logs?page=", "ai/finetunes/public?offset=", "ai-search/namespaces?per_page=")
+    with httpx.Client(headers={"authorization": f"Bearer {local.api_token}"}) as http:
+        for path in paths:
+            for number in ("-1", "x", "٣", "9" * 5000):
+                with row((path, number[:9])):
+                    response = http.get(f"{url}/{path}{number}")
+                    assert response.status_code == 400
+                    assert "must be from" in response.json()["errors"][0]["message"]

@@ -658,7 +658,7 @@ def test_logs_are_found_by_what_they_say(ai: Ai, local_gateway: AiGateway, invok
     for filters, count in rows:
         with row(filters):
             assert len(invoke(local_gateway, "list_logs", **filters)) == count
-    with pytest.raises(BadRequestError, match="per_page must be 50 at most"):
+    with pytest.raises(BadRequestError, match="per_page must be from 1 to 50"):
         invoke(local_gateway, "list_logs", per_page=51)
 
 

@@ -7,13 +7,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from cfai._json import is_mapping
 from cfai.local._json import as_object
 from cfai.local.emulator._delivery import Reply
-from cfai.local.resources import GatewayLogs
+from cfai.local.resources import GatewayLogs, format_time
 from cfai.local.routes import RoutedCall
 from cfai.local.wire import ErrorResponse
 from cfai.models import USD_PER_NEURON, catalogue
@@ -25,7 +24,7 @@ _HEAD_LENGTH = 1000
 
 
 class GatewayCalls:
-    """What the gateways of an account remember: answers, for whoever asks the same again, and logs."""
+    """The memory of an account's gateways: answers, for whoever asks the same again, and logs."""
 
     def __init__(self, logs: GatewayLogs) -> None:
         self._logs = logs
@@ -74,7 +73,7 @@ class GatewayCalls:
             request = response = ""
         model = catalogue().get(call.served_by)
         log = {
-            "created_at": datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "created_at": format_time(now),
             "provider": "workers-ai",
             "model": call.served_by,
             "model_type": model.task if model is not None else None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from cfai.local.resources._finetunes import Finetunes
 from cfai.local.resources._gateways import GatewayLogs
 from cfai.local.resources._markdown import Markdown
-from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, Surface
+from cfai.local.resources._resource import ResourceReply, ResourceRequest, Surface, format_time
 from cfai.local.resources._search import Search
 
 GATEWAYS = ("ai-gateway", "gateways")
@@ -31,10 +31,9 @@ __all__ = [
     "GATEWAYS",
     "SURFACES",
     "Finetunes",
-    "FormPart",
     "GatewayLogs",
     "ResourceReply",
     "ResourceRequest",
-    "Surface",
     "find_surface",
+    "format_time",
 ]

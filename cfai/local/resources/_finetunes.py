@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from cfai._json import is_mapping
 from cfai._resources.finetunes import ASSETS, CONFIG, MAX_RANK, MODEL_TYPES
 from cfai.local._json import as_object
-from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest
+from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, format_time, refuse
 from cfai.local.wire import ErrorResponse, build_envelope
 from cfai.models import catalogue
 
@@ -44,7 +43,7 @@ class Finetunes:
             case "POST", ():
                 result = self._create(as_object(request.json), request.now)
             case "GET", ("public",):
-                first, most = _read_count(request, "offset", 0), _read_count(request, "limit", 50)
+                first, most = request.read_number("offset", 0, 0), request.read_number("limit", 50, 0)
                 result = self._public[first : first + most]
             case "POST", (key, "finetune-assets"):
                 self._add_file(key, {part.name: part for part in request.form})
@@ -69,9 +68,9 @@ class Finetunes:
         model, name = body.get("model"), body.get("name")
         entry = catalogue().get(str(model))
         if entry is None or "lora" not in entry.capabilities:
-            raise _refuse(f"Model {model} does not support fine-tunes")
+            raise refuse(f"Model {model} does not support fine-tunes")
         if not isinstance(name, str) or not name or self._find(name):
-            raise _refuse(f"Invalid or taken name: {name}")
+            raise refuse(f"Invalid or taken name: {name}")
         record = _make_record(entry.name, name, body.get("description"), bool(body.get("public")), now)
         self._own[record["id"]] = record
         self._files[record["id"]] = set()
@@ -82,14 +81,14 @@ class Finetunes:
         if record is None:
             raise ErrorResponse(7002, f"Finetune {key} not found", status=404)
         if not {"file", "file_name"} <= parts.keys():
-            raise _refuse("file and file_name are required")
+            raise refuse("file and file_name are required")
         name, files = parts["file_name"].content.decode("utf-8", "replace"), self._files[record["id"]]
         if name not in _FILES or not parts["file"].content:
-            raise _refuse(f"Invalid file {name}")
+            raise refuse(f"Invalid file {name}")
         if name in files:
-            raise _refuse(f"{name} was uploaded already")
+            raise refuse(f"{name} was uploaded already")
         if name == CONFIG and not _is_config(parts["file"].content):
-            raise _refuse(f"Invalid {name}: model_type must be {', '.join(MODEL_TYPES)}, and r {MAX_RANK} at most")
+            raise refuse(f"Invalid {name}: model_type must be {', '.join(MODEL_TYPES)}, and r {MAX_RANK} at most")
         files.add(name)
 
 
@@ -103,18 +102,6 @@ def _is_config(content: bytes) -> bool:
 
 
 def _make_record(model: str, name: str, description: Any, public: bool, now: float) -> dict[str, Any]:
-    at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = format_time(now)
     record = {"id": str(uuid.uuid4()), "model": model, "name": name, "description": description, "public": public}
     return {**record, "created_at": at, "modified_at": at}
-
-
-def _read_count(request: ResourceRequest, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not text.isdecimal():
-        raise _refuse(f"Invalid {name}")
-    return int(text)
-
-
-def _refuse(message: str) -> ErrorResponse:
-    # UNCERTAIN: the code that these surfaces have for it.
-    return ErrorResponse(7001, message, status=400)

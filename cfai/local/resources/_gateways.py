@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cfai._json import is_mapping
-from cfai.local.resources._resource import ResourceReply, ResourceRequest
+from cfai.local.resources._resource import ResourceReply, ResourceRequest, refuse, reply_page
 from cfai.local.wire import ErrorResponse, build_envelope
 
 _TEXT_FILTERS = ("provider", "model", "model_type", "request_content_type", "response_content_type")
@@ -40,7 +40,7 @@ class GatewayLogs:
                 address = f"http://{request.raw.headers.get('host', '')}/v1/{request.account}/{gateway}"
                 result: Any = address if provider == "universal" else f"{address}/{provider}"
             case "GET", (gateway, "logs"):
-                return self._list(gateway, request.query)
+                return reply_page(request, self._list(gateway, request.query), most=_MOST_PER_PAGE)
             case "GET", (gateway, "logs", id):
                 result = self._find(gateway, id)
             case "PATCH", (gateway, "logs", id):
@@ -58,29 +58,22 @@ class GatewayLogs:
             raise ErrorResponse(7002)
         return log
 
-    def _list(self, gateway: str, query: Mapping[str, str]) -> ResourceReply:
-        page, per_page = (_parse_number(query, name, default) for name, default in (("page", 1), ("per_page", 20)))
-        if per_page > _MOST_PER_PAGE:
-            raise ErrorResponse(7001, f"per_page must be {_MOST_PER_PAGE} at most", status=400)
+    def _list(self, gateway: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         order = query.get("order_by", "created_at")
         if order not in _SORTED_BY:
-            raise ErrorResponse(7001, f"order_by must be one of {', '.join(_SORTED_BY)}", status=400)
+            raise refuse(f"order_by must be one of {', '.join(_SORTED_BY)}")
         fits = _build_filter(query)
         # Those of one moment stay in their order.
-        found = [log for log in self._logs.get(gateway, {}).values() if fits(log)]
-        found = sorted(found, key=lambda log: str(log[order]))
-        if query.get("order_by_direction", "desc") == "desc":
-            found.reverse()
-        part = found[(page - 1) * per_page : page * per_page]
-        info = {"page": page, "per_page": per_page, "count": len(part), "total_count": len(found)}
-        return ResourceReply(build_envelope(part) | {"result_info": info})
+        logs = [log for log in self._logs.get(gateway, {}).values() if fits(log)]
+        logs.sort(key=lambda log: str(log[order]))
+        return logs[::-1] if query.get("order_by_direction", "desc") == "desc" else logs
 
 
 def _build_filter(query: Mapping[str, str]) -> Callable[[Mapping[str, Any]], bool]:
     """Return what tells whether a log fits the filters of a query. Raises `ErrorResponse` for one that cannot be."""
     since, until = (_parse_date(query, name) for name in ("start_date", "end_date"))
     if query.get("feedback") not in (None, "0", "1"):
-        raise ErrorResponse(7001, "feedback must be 0 or 1", status=400)
+        raise refuse("feedback must be 0 or 1")
     least, most = (_parse_bounds(query, prefix) for prefix in ("min_", "max_"))
 
     def fits(log: Mapping[str, Any]) -> bool:
@@ -90,12 +83,12 @@ def _build_filter(query: Mapping[str, str]) -> Callable[[Mapping[str, Any]], boo
         in_range = all(numbers[name] >= bound for name, bound in least) and all(
             numbers[name] <= bound for name, bound in most
         )
-        texts = all(log[name] == query[name] for name in _TEXT_FILTERS if name in query)
-        flags = all(log[name] is (query[name] == "true") for name in _FLAG_FILTERS if name in query)
+        has_words = all(log[name] == query[name] for name in _TEXT_FILTERS if name in query)
+        has_flags = all(log[name] is (query[name] == "true") for name in _FLAG_FILTERS if name in query)
         # The list has 0 where a log is patched with -1.
-        liked = "feedback" not in query or log.get("feedback") == {"0": -1, "1": 1}.get(query["feedback"])
-        held = query.get("search", "") in (log.get("request_head") or "") + (log.get("response_head") or "")
-        return texts and flags and liked and held and is_in_time and in_range
+        has_feedback = "feedback" not in query or log.get("feedback") == {"0": -1, "1": 1}.get(query["feedback"])
+        has_text = query.get("search", "") in (log.get("request_head") or "") + (log.get("response_head") or "")
+        return has_words and has_flags and has_feedback and has_text and is_in_time and in_range
 
     return fits
 
@@ -106,34 +99,27 @@ def _parse_date(query: Mapping[str, str], name: str) -> datetime | None:
     with suppress(ValueError):
         date = datetime.fromisoformat(query[name])
         return date if date.tzinfo else date.replace(tzinfo=UTC)
-    raise ErrorResponse(7001, f"{name} must be a date", status=400)
+    raise refuse(f"{name} must be a date")
 
 
 def _parse_bounds(query: Mapping[str, str], prefix: str) -> list[tuple[str, float]]:
     with suppress(ValueError):
         return [(name, float(query[prefix + name])) for name in _NUMBER_FILTERS if prefix + name in query]
-    raise ErrorResponse(7001, f"what begins with {prefix} must be a number", status=400)
+    raise refuse(f"what begins with {prefix} must be a number")
 
 
 def _patch(log: dict[str, Any], changes: Any) -> None:
     """Change a log. Raises `ErrorResponse` for what it cannot have."""
     if not is_mapping(changes):
-        raise ErrorResponse(7001, "the body must be an object", status=400)
+        raise refuse("the body must be an object")
     feedback, score, metadata = (changes.get(name) for name in ("feedback", "score", "metadata"))
     if isinstance(feedback, bool) or feedback not in (None, 1, -1):
-        raise ErrorResponse(7001, "feedback must be -1 or 1", status=400)
+        raise refuse("feedback must be -1 or 1")
     if score is not None and (isinstance(score, bool) or not isinstance(score, int | float)):
-        raise ErrorResponse(7001, "score must be a number", status=400)
+        raise refuse("score must be a number")
     is_flat = is_mapping(metadata) and all(isinstance(each, str | int | float | None) for each in metadata.values())
     if metadata is not None and not is_flat:
-        raise ErrorResponse(7001, "metadata must be an object of strings, numbers and booleans", status=400)
+        raise refuse("metadata must be an object of strings, numbers and booleans")
     log |= {name: changes[name] for name in ("feedback", "score") if name in changes}
     if "metadata" in changes:
         log["metadata"] = None if metadata is None else json.dumps(metadata, separators=(",", ":"))
-
-
-def _parse_number(query: Mapping[str, str], name: str, default: int) -> int:
-    value = query.get(name, str(default))
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise ErrorResponse(7001, f"{name} must be 1 or more", status=400)
-    return int(value)

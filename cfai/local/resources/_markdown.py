@@ -11,7 +11,7 @@ from typing import Any
 from cfai._json import is_mapping
 from cfai._resources.markdown import FORMATS
 from cfai.local._json import as_object
-from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest
+from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, refuse
 from cfai.local.wire import ErrorResponse, build_envelope
 from cfai.types import find_media_type
 
@@ -19,7 +19,7 @@ _PDF = "application/pdf"
 
 
 class Markdown:
-    """What converts documents. It reads no format: what can be seen of a document is its name, type and size."""
+    """The conversion of documents. It reads no format: a text tells of each its name, type and size."""
 
     async def answer(self, request: ResourceRequest) -> ResourceReply:
         """Answer a request. Raises `ErrorResponse`."""
@@ -32,7 +32,7 @@ class Markdown:
                 files = [part for part in parts if part.name == "files" and part.filename]
                 options = _parse_options([part.content for part in parts if part.name == "conversionOptions"])
                 if not files:
-                    raise _refuse("No files were provided")
+                    raise refuse("No files were provided")
                 return ResourceReply(build_envelope([_convert(file, options) for file in files]))
             case _:
                 raise ErrorResponse(7000)
@@ -44,13 +44,8 @@ def _parse_options(fields: list[bytes]) -> Mapping[str, Any]:
     except ValueError:
         options = None
     if not is_mapping(options):
-        raise _refuse("Invalid conversionOptions")
+        raise refuse("Invalid conversionOptions")
     return options
-
-
-def _refuse(message: str) -> ErrorResponse:
-    # UNCERTAIN: the code that these surfaces have for it.
-    return ErrorResponse(7001, message, status=400)
 
 
 def _convert(file: FormPart, options: Mapping[str, Any]) -> dict[str, Any]:

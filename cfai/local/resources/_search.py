@@ -8,13 +8,13 @@ import operator
 import re
 import uuid
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from cfai._json import as_sequence
 from cfai.local._json import as_object
-from cfai.local.resources._resource import ResourceReply, ResourceRequest
+from cfai.local.resources._resource import ResourceReply, ResourceRequest, format_time, refuse, reply_page
 from cfai.local.wire import DONE_EVENT, ErrorResponse, build_envelope, encode_event, split_into_tokens
 
 _INSTANCE_ID = r"[a-z0-9_]+(?:-[a-z0-9_]+)*"
@@ -77,7 +77,7 @@ class Search:
             case (_, "namespaces", name, "instances", id, *rest):
                 return self._answer_instance(request, self._get_namespace(name), id, rest)
             case ("GET", "rags"):
-                return _reply_page(request, map(_describe_rag, self._namespaces["default"]["instances"].values()))
+                return reply_page(request, map(_describe_rag, self._namespaces["default"]["instances"].values()))
             case ("POST", "rags", id, "search" | "ai-search" as action):
                 return self._answer_rag(request, id, with_response=action == "ai-search")
             case _:
@@ -86,7 +86,7 @@ class Search:
     # Namespaces
 
     def _create_namespace(self, name: str, description: Any, now: float) -> dict[str, Any]:
-        info = {"name": name, "description": description, "created_at": _format_time(now)}
+        info = {"name": name, "description": description, "created_at": format_time(now)}
         self._namespaces[name] = {"info": info, "instances": {}}
         return info
 
@@ -98,20 +98,20 @@ class Search:
     def _answer_namespaces(self, request: ResourceRequest) -> ResourceReply:
         if request.method == "GET":
             word = request.query.get("search", "")
-            return _reply_page(request, (each["info"] for name, each in self._namespaces.items() if word in name))
+            return reply_page(request, (each["info"] for name, each in self._namespaces.items() if word in name))
         body = _read_body(request, "POST")
         name = body.get("name")
         if not isinstance(name, str) or not name or name in self._namespaces:
-            raise _refuse("name: must be a new name")
+            raise refuse("name: must be a new name")
         return _reply(self._create_namespace(name, body.get("description"), request.now))
 
     def _answer_namespace(self, request: ResourceRequest, name: str) -> ResourceReply:
         namespace = self._get_namespace(name)
         if request.method in ("PUT", "DELETE") and name == "default":
-            raise _refuse("the default namespace cannot be changed or deleted")
+            raise refuse("the default namespace cannot be changed or deleted")
         if request.method == "DELETE":
             if namespace["instances"]:
-                raise _refuse("the namespace is not empty")
+                raise refuse("the namespace is not empty")
             del self._namespaces[name]
         elif request.method == "PUT":
             namespace["info"]["description"] = _read_body(request, "PUT").get("description")
@@ -126,15 +126,15 @@ class Search:
         if request.method == "GET":
             word = request.query.get("search", "")
             rows = [each["info"] for id, each in instances.items() if word in id]
-            return _reply_page(request, rows[::-1] if request.query.get("order_by_direction") == "desc" else rows)
+            return reply_page(request, rows[::-1] if request.query.get("order_by_direction") == "desc" else rows)
         config = _read_body(request, "POST")
         id = config.get("id")
         if not isinstance(id, str) or len(id) > 32 or not re.fullmatch(_INSTANCE_ID, id):
-            raise _refuse("id: must match ^[a-z0-9_]+(?:-[a-z0-9_]+)*$ and have 1 to 32 characters")
+            raise refuse("id: must match ^[a-z0-9_]+(?:-[a-z0-9_]+)*$ and have 1 to 32 characters")
         if id in instances:
-            raise _refuse(f"id: instance {id} is there already")
+            raise refuse(f"id: instance {id} is there already")
         _check_config(config)
-        times = {"created_at": _format_time(request.now), "modified_at": _format_time(request.now)}
+        times = {"created_at": format_time(request.now), "modified_at": format_time(request.now)}
         state = {"namespace": namespace["info"]["name"], "status": "ready", "paused": False, "enable": True}
         instances[id] = {"info": {**config, **state, **times}, "items": {}, "jobs": {}}
         return _reply(instances[id]["info"])
@@ -154,7 +154,7 @@ class Search:
             case ("PUT",):
                 config = _read_body(request, "PUT")
                 _check_config(config)
-                info |= {**config, "id": id, "modified_at": _format_time(request.now)}
+                info |= {**config, "id": id, "modified_at": format_time(request.now)}
                 return _reply(info)
             case ("DELETE",):
                 del namespace["instances"][id]
@@ -183,7 +183,7 @@ class Search:
         query, options = _read_search(request)
         ids = as_sequence(options.get("instance_ids"))
         if not 1 <= len(ids) <= 10 or not all(isinstance(id, str) for id in ids):
-            raise _refuse("ai_search_options.instance_ids: must name 1 to 10 instances")
+            raise refuse("ai_search_options.instance_ids: must name 1 to 10 instances")
         known = [instances[id] for id in ids if id in instances]
         for instance in known:
             _advance(instance, request.now)
@@ -202,7 +202,7 @@ class Search:
         body = _read_body(request, "POST")
         query = body.get("query")
         if not isinstance(query, str) or not query:
-            raise _refuse("query: must be a string that is not empty")
+            raise refuse("query: must be a string that is not empty")
         # The older names of the same options.
         retrieval = {
             "max_num_results": body.get("max_num_results", 10),
@@ -234,7 +234,7 @@ def _answer_items(request: ResourceRequest, instance: dict[str, Any], path: list
     items: dict[str, Any] = instance["items"]
     if not path:
         return (
-            _reply_page(request, _filter_items(request, items))
+            reply_page(request, _filter_items(request, items))
             if request.method == "GET"
             else _upload(request, instance)
         )
@@ -250,19 +250,19 @@ def _answer_items(request: ResourceRequest, instance: dict[str, Any], path: list
             return _reply({"key": item["info"]["key"]})
         case ("PATCH",):
             if (body := _read_body(request, "PATCH")).get("next_action") != "INDEX":
-                raise _refuse("next_action: must be INDEX")
+                raise refuse("next_action: must be INDEX")
             _begin_indexing(item, request.now, waits=body.get("wait_for_completion") is True)
             return _reply(item["info"])
         case ("GET", "download"):
             headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(item['info']['key'], safe='')}"}
             return ResourceReply(content=item["content"], content_type=item["content_type"], headers=headers)
         case ("GET", "chunks"):
-            limit, offset = _read_number(request, "limit", 20, 1, 100), _read_number(request, "offset", 0, 0)
+            limit, offset = request.read_number("limit", 20, 1, 100), request.read_number("offset", 0, 0)
             rows = item["chunks"][offset:][:limit]
             info = {"count": len(rows), "total": len(item["chunks"]), "limit": limit, "offset": offset}
             return _reply(rows, info)
         case ("GET", "logs"):
-            limit, start = _read_number(request, "limit", 50, 1, 100), _read_number(request, "cursor", 0, 0)
+            limit, start = request.read_number("limit", 50, 1, 100), request.read_number("cursor", 0, 0)
             rows = item["logs"][start:][:limit]
             is_cut = start + limit < len(item["logs"])
             cursor = str(start + limit) if is_cut else None
@@ -279,10 +279,10 @@ def _filter_items(request: ResourceRequest, items: Mapping[str, Any]) -> list[di
     try:
         filters = as_object(json.loads(query.get("metadata_filter", "{}")))
     except ValueError:
-        raise _refuse("metadata_filter: must be JSON") from None
+        raise refuse("metadata_filter: must be JSON") from None
     rows = [row for row in rows if query.get("search", "") in row["key"] and _fits(filters, _get_attributes(row))]
     if (order := query.get("sort_by")) not in (None, "status", "modified_at"):
-        raise _refuse("sort_by: must be status or modified_at")
+        raise refuse("sort_by: must be status or modified_at")
     return sorted(rows, key=lambda row: row["status"]) if order == "status" else rows
 
 
@@ -292,13 +292,13 @@ def _upload(request: ResourceRequest, instance: dict[str, Any]) -> ResourceReply
     parts = {part.name: part for part in request.form}
     file = parts.get("file")
     if file is None or not file.filename or len(file.filename) > 128:
-        raise _refuse("file: must be a file whose name has 1 to 128 characters")
+        raise refuse("file: must be a file whose name has 1 to 128 characters")
     try:
         metadata: Any = json.loads(parts["metadata"].content) if "metadata" in parts else {}
     except ValueError:
         metadata = None
     if not isinstance(metadata, dict):
-        raise _refuse("metadata: must be a JSON object")
+        raise refuse("metadata: must be a JSON object")
     items: dict[str, Any] = instance["items"]
     # A file of the same name takes the other's place.
     same = next((id for id, item in items.items() if item["info"]["key"] == file.filename), None)
@@ -313,8 +313,8 @@ def _upload(request: ResourceRequest, instance: dict[str, Any]) -> ResourceReply
         "chunks_count": 0,
         "file_size": len(file.content),
         "source_id": "builtin",
-        "created_at": _format_time(request.now),
-        "last_seen_at": _format_time(request.now),
+        "created_at": format_time(request.now),
+        "last_seen_at": format_time(request.now),
         "metadata": metadata,
     }
     items[id] = {"info": info, "content": file.content, "content_type": file.media_type, "chunks": [], "logs": []}
@@ -339,9 +339,9 @@ def _advance(instance: dict[str, Any], now: float) -> None:
             item["info"]["status"] = "running"
     for job in instance["jobs"].values():
         if job["started_at"] is None:
-            job["started_at"] = _format_time(now)
+            job["started_at"] = format_time(now)
         elif job["ended_at"] is None:
-            job |= {"ended_at": _format_time(now), "end_reason": "completed"}
+            job |= {"ended_at": format_time(now), "end_reason": "completed"}
 
 
 def _index(item: dict[str, Any], now: float) -> None:
@@ -353,7 +353,12 @@ def _index(item: dict[str, Any], now: float) -> None:
 
 def _log(item: dict[str, Any], action: str, now: float, **facts: Any) -> None:
     key = item["info"]["key"]
-    entry = {"timestamp": _format_time(now), "action": action, "message": f"{key} was {action}", "fileKey": key}
+    entry = {
+        "timestamp": format_time(now),
+        "action": action,
+        "message": f"{key} was {action}",
+        "fileKey": key,
+    }
     item["logs"].append({**entry, **facts})
 
 
@@ -372,9 +377,9 @@ def _cut(key: str, content: bytes) -> Iterable[dict[str, Any]]:
 def _answer_jobs(request: ResourceRequest, jobs: dict[str, Any], path: list[str]) -> ResourceReply:
     if not path:
         if request.method == "GET":
-            return _reply_page(request, jobs.values())
+            return reply_page(request, jobs.values())
         description = _read_body(request, "POST").get("description")
-        times = {"started_at": None, "ended_at": None, "last_seen_at": _format_time(request.now)}
+        times = {"started_at": None, "ended_at": None, "last_seen_at": format_time(request.now)}
         id = str(uuid.uuid4())
         job = {"id": id, "source": "user", "description": description, **times, "end_reason": None}
         jobs[id] = job
@@ -388,9 +393,9 @@ def _answer_jobs(request: ResourceRequest, jobs: dict[str, Any], path: list[str]
             return _reply(job)
         case ("PATCH",):
             if _read_body(request, "PATCH").get("action") != "cancel":
-                raise _refuse("action: must be cancel")
+                raise refuse("action: must be cancel")
             if job["ended_at"] is None:
-                job |= {"ended_at": _format_time(request.now), "end_reason": "cancelled"}
+                job |= {"ended_at": format_time(request.now), "end_reason": "cancelled"}
             return _reply(job)
         case ("GET", "logs"):
             rows = [("started_at", "began"), ("ended_at", "ended")]
@@ -399,7 +404,7 @@ def _answer_jobs(request: ResourceRequest, jobs: dict[str, Any], path: list[str]
                 for number, (time, what) in enumerate(rows)
                 if job[time]
             ]
-            return _reply_page(request, logs)
+            return reply_page(request, logs)
         case _:
             raise ErrorResponse(7000)
 
@@ -415,7 +420,7 @@ def _read_search(request: ResourceRequest) -> tuple[str, Mapping[str, Any]]:
     query, messages = body.get("query"), as_sequence(body.get("messages"))
     questions = [_get_text(each) for each in messages if as_object(each).get("role") == "user"]
     if (query is None) == (not any(questions)) or not isinstance(query, str | None) or query == "":
-        raise _refuse("exactly one of query and messages must be there, and not empty")
+        raise refuse("exactly one of query and messages must be there, and not empty")
     return query or [each for each in questions if each][-1], options
 
 
@@ -467,7 +472,7 @@ def _fits(filters: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
     for field, wanted in filters.items():
         for name, value in as_object(wanted).items() if isinstance(wanted, dict) else [("$eq", wanted)]:
             if name not in _COMPARISONS:
-                raise _refuse(f"filters: there is no {name}")
+                raise refuse(f"filters: there is no {name}")
             try:
                 if field not in attributes or not _COMPARISONS[name](attributes[field], value):
                     return False
@@ -481,12 +486,12 @@ def _convert_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
     if not filters:
         return {}
     if filters.get("type") == "or":
-        raise _refuse("filters: the emulator knows no or")
+        raise refuse("filters: the emulator knows no or")
     comparisons = as_sequence(filters.get("filters")) if filters.get("type") == "and" else [filters]
     converted: dict[str, Any] = {}
     for each in map(as_object, comparisons):
         if each.get("type") not in _AUTORAG_COMPARISONS or not isinstance(each.get("key"), str):
-            raise _refuse(f"filters: must have a key, and a type of {', '.join(_AUTORAG_COMPARISONS)}")
+            raise refuse(f"filters: must have a key, and a type of {', '.join(_AUTORAG_COMPARISONS)}")
         converted.setdefault(each["key"], {})[f"${each['type']}"] = each.get("value")
     return converted
 
@@ -506,7 +511,7 @@ def _complete(request: ResourceRequest, found: dict[str, Any]) -> ResourceReply:
     """Return a chat completion, which has no envelope, or its events: the chunks first."""
     body = request.json
     if not body.get("messages"):
-        raise _refuse("messages: must be there")
+        raise refuse("messages: must be there")
     answer = _write_answer(found["search_query"], found["chunks"])
     head = {"id": f"chatcmpl-{uuid.uuid4()}", "created": int(request.now), "model": body.get("model") or _MODEL}
     others = {"errors": found["errors"]} if "errors" in found else {}
@@ -552,35 +557,28 @@ def _read_body(request: ResourceRequest, method: str) -> dict[str, Any]:
         raise ErrorResponse(7001)
     body = request.json
     if not isinstance(body, dict):
-        raise _refuse("the body must be an object")
+        raise refuse("the body must be an object")
     return body  # pyright: ignore[reportUnknownVariableType]
-
-
-def _read_number(request: ResourceRequest, name: str, default: int, least: int, most: int = 10**9) -> int:
-    text = request.query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not least <= int(text[:20]) <= most:
-        raise _refuse(f"{name}: must be from {least} to {most}")
-    return int(text)
 
 
 def _check_options(options: Any) -> None:
     if not isinstance(options, dict | None):
-        raise _refuse("ai_search_options: must be an object")
+        raise refuse("ai_search_options: must be an object")
     options = as_object(options)
     for part in ("retrieval", "query_rewrite", "reranking", "cache"):
         if not isinstance(options.get(part), dict | None):
-            raise _refuse(f"{part}: must be an object")
+            raise refuse(f"{part}: must be an object")
     for part, name, least, most in _RANGES:
         _check_number(as_object(options.get(part)).get(name), f"{part}.{name}", least, most)
     for part, name, choices in _CHOICES:
         if as_object(options.get(part)).get(name) not in (None, *choices):
-            raise _refuse(f"{part}.{name}: must be one of {', '.join(choices)}")
+            raise refuse(f"{part}.{name}: must be one of {', '.join(choices)}")
     boosts = as_object(options.get("retrieval")).get("boost_by")
     if boosts is not None and not (isinstance(boosts, list) and len(as_sequence(boosts)) <= _MOST_BOOSTS):
-        raise _refuse(f"retrieval.boost_by: must be a list of {_MOST_BOOSTS} at most")
+        raise refuse(f"retrieval.boost_by: must be a list of {_MOST_BOOSTS} at most")
     for boost in map(as_object, as_sequence(boosts)):
         if not isinstance(boost.get("field"), str) or boost.get("direction") not in (None, *_DIRECTIONS):
-            raise _refuse(f"retrieval.boost_by: must have a field, and a direction of {', '.join(_DIRECTIONS)}")
+            raise refuse(f"retrieval.boost_by: must have a field, and a direction of {', '.join(_DIRECTIONS)}")
 
 
 def _check_config(config: Mapping[str, Any]) -> None:
@@ -592,14 +590,9 @@ def _check_number(value: Any, name: str, least: float, most: float) -> None:
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-        raise _refuse(f"{name}: must be from {least} to {most}")
+        raise refuse(f"{name}: must be from {least} to {most}")
     if name.rpartition(".")[2] in _COUNTS and value % 1:
-        raise _refuse(f"{name}: must be an integer")
-
-
-def _refuse(problem: str) -> ErrorResponse:
-    # UNCERTAIN: how this is refused; it is taken to be as Cloudflare's API refuses what it validates.
-    return ErrorResponse(7001, f"Validation failed: {problem}", status=400)
+        raise refuse(f"{name}: must be an integer")
 
 
 def _not_found(what: str) -> ErrorResponse:
@@ -608,15 +601,3 @@ def _not_found(what: str) -> ErrorResponse:
 
 def _reply(result: Any, result_info: Mapping[str, Any] | None = None) -> ResourceReply:
     return ResourceReply(build_envelope(result) | ({} if result_info is None else {"result_info": result_info}))
-
-
-def _reply_page(request: ResourceRequest, rows: Iterable[Any]) -> ResourceReply:
-    page, per_page = _read_number(request, "page", 1, 1), _read_number(request, "per_page", 20, 1, 100)
-    everything = [*rows]
-    result = everything[(page - 1) * per_page :][:per_page]
-    info = {"count": len(result), "page": page, "per_page": per_page, "total_count": len(everything)}
-    return _reply(result, info)
-
-
-def _format_time(now: float) -> str:
-    return datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
