@@ -59,7 +59,7 @@ _STATUSES = {
 
 
 class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
-    """What carries the requests of a client to the binding."""
+    """A transport that carries the requests of a client to the binding."""
 
     def __init__(self, binding: Any) -> None:
         # The SDK of Python Workers wraps it, and makes other objects of what it takes and gives.

@@ -467,7 +467,7 @@ class Chat(Generic[AnswerT]):
 
 
 class _StreamState:
-    """What is known of an answer that is streamed."""
+    """The state of an answer that is streamed."""
 
     _turn: Any = None
     """Its question, once that was sent."""

@@ -90,6 +90,17 @@ def test_imports_point_one_way_and_a_private_room_is_imported_by_its_package() -
     assert wrong == []
 
 
+def test_the_first_line_of_a_docstring_names_what_it_is_or_does() -> None:
+    described = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    wrong: list[str] = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            line = (ast.get_docstring(node) or "").partition("\n")[0] if isinstance(node, described) else ""
+            if line.startswith(("What ", "Where ", "Whether ", "The same ")):
+                wrong.append(f"{file.relative_to(PACKAGE)}: {line}")
+    assert wrong == []
+
+
 def run(code: str) -> str:
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -89,7 +89,7 @@ class InputProblem(NamedTuple):
 
 
 class _Rules(NamedTuple):
-    """What one model takes."""
+    """The rules for the inputs of one model."""
 
     schema: Schema
     known: frozenset[str]

@@ -36,7 +36,7 @@ class GatewayRetries(TypedDict, total=False):
 
 
 class GatewayCost(TypedDict, total=False):
-    """What a call costs you, for the gateway's log: the first two, or the last."""
+    """The cost of a call to you, for the gateway's log: the first two, or the last."""
 
     per_token_in: float
     """US dollars for each token of the input."""

@@ -69,7 +69,7 @@ _ENDED = frozenset({"failed", "failure", "error", "errored", "cancelled", "cance
 
 @dataclass(slots=True, eq=False)
 class _Part:
-    """What one payload handed in."""
+    """A part of a batch: the requests that one payload handed in."""
 
     id: str
     poll: PreparedCall = field(repr=False)
@@ -359,7 +359,7 @@ class _Wait:
 
 
 class _BatchState(Generic[T]):
-    """What is known of a batch."""
+    """The state of a batch, as far as it is known."""
 
     def __init__(self, parts: Sequence[_Part]) -> None:
         self._parts = parts
@@ -371,7 +371,7 @@ class _BatchState(Generic[T]):
 
     @property
     def request_id(self) -> str:
-        """What to keep in order to find the batch again: `ai.batch(model, request_id=…)`, in another program too.
+        """The id to keep in order to find the batch again: `ai.batch(model, request_id=…)`, in another program too.
 
         It is the service's own id. Of a batch that was too large for one payload, it is those of all its payloads, each
         with its number of requests: `id:1200,id:800`.

@@ -66,7 +66,7 @@ class AsyncPages(_List[T]):
 
 
 class _Position(Generic[T]):
-    """Where an iteration stands. A page that could not be fetched is asked for again by whoever iterates on."""
+    """The position of an iteration. A page that could not be fetched is asked for again by whoever iterates on."""
 
     def __init__(self, api: AccountApi, build: Callable[[Cursor], Operation[Page[T]]], first: Cursor) -> None:
         self._api = api

@@ -35,7 +35,7 @@ from cfai.types import (
 
 
 class _Searchable:
-    """What can be asked: an instance, or several of a namespace."""
+    """An object that can be asked: an instance, or several of a namespace."""
 
     _api: AccountApi
     _path: str

@@ -14,7 +14,7 @@ from cfai._json import is_mapping
 
 
 class InputProblem(NamedTuple):
-    """What is wrong with the inputs that were sent, and what to do; no advice where the problem says all."""
+    """A problem with the inputs that were sent, and what to do; no advice where the problem says all."""
 
     reason: str
     hint: str = ""

@@ -1,4 +1,4 @@
-"""What the commands have in common: how they are looked up, their examples, and the completion of a model's name."""
+"""The common part of all commands: how they are looked up, their examples, and the completion of a model's name."""
 
 from __future__ import annotations
 

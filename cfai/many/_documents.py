@@ -1,4 +1,4 @@
-"""Thousands of documents to Markdown: what a job calls for each, and what tells one from others in its journal."""
+"""Thousands of documents to Markdown: the runner of such a job, and the plan that it is made by."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAME = "toMarkdown"
 
 
 class DocumentRunner(AccountApi):
-    """What a job calls for each of its documents, as it calls `run` for inputs."""
+    """A runner that a job calls for each of its documents, as it calls `Ai` for inputs."""
 
     def __init__(self, config: ClientConfig, pool: ClientPool, conversion: Conversion) -> None:
         super().__init__(config, pool)

@@ -1,4 +1,4 @@
-"""What an AI Gateway takes and gives beside answers: the steps of a call, and its logs."""
+"""The types of an AI Gateway, beside answers: the steps of a call, and its logs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ DocumentSource: TypeAlias = str | os.PathLike[str] | bytes | IO[bytes] | tuple[s
 
 
 class OutputConversion(TypedDict, total=False):
-    """What all documents become."""
+    """The form that all documents are converted to."""
 
     format: Literal["markdown", "text"]
     """`text` leaves the marks of Markdown out."""
@@ -43,7 +43,7 @@ class ImageConversion(TypedDict, total=False):
 
 
 class EmbeddedImages(TypedDict, total=False):
-    """What becomes of the pictures in a document."""
+    """The conversion of the pictures in a document."""
 
     convert: bool
     """True to have them described, by a model that may be billed."""
@@ -54,7 +54,7 @@ class EmbeddedImages(TypedDict, total=False):
 
 
 class HtmlImages(EmbeddedImages, total=False):
-    """What becomes of the pictures of a web page."""
+    """The conversion of the pictures of a web page."""
 
     convert_og_image: bool
     """True to describe the picture too that the page names for previews."""

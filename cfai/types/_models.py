@@ -35,7 +35,7 @@ class ModelFilters(TypedDict, total=False):
 
 
 class ModelTask(Fields):
-    """What a model is for."""
+    """The task of a model."""
 
     id: str = ""
     """The service's own id for it."""

@@ -130,7 +130,7 @@ class RealtimeEvent(_LenientFields):
 
     @property
     def text(self) -> str:
-        """What was heard, so far or for good; empty for an event that is about something else."""
+        """The words that were heard, so far or for good; empty for an event that is about something else."""
         return ""
 
     @property
@@ -271,7 +271,7 @@ class SpeechFlushed(RealtimeEvent):
 
 
 class TurnVerdict(RealtimeEvent):
-    """Whether the speaker has finished, as Smart Turn hears it."""
+    """A verdict on whether the speaker has finished, as Smart Turn hears it."""
 
     is_complete: bool = False
     """True if the speaker has finished."""

@@ -495,7 +495,7 @@ class AutoRAGMatch(Fields):
 
 
 class AutoRAGResults(Output):
-    """What AutoRAG found, and with `ai_search` what a model answers."""
+    """The results of AutoRAG, and with `ai_search` the answer of a model."""
 
     search_query: str | None = None
     """What was looked for in the end."""
