@@ -75,7 +75,7 @@ class Medium:
             raise InputError(f"{self.place}: this model's media cannot be sent as a stream: pass all of the bytes")
         content = b"".join(self.content)
         if not content:
-            raise InputError(f"{self.place} is empty")
+            raise _make_empty_error(self.place)
         return content
 
     def to_base64(self) -> str:
@@ -242,7 +242,7 @@ def open_medium(value: Any, place: str, kind: Kind | None = None, sample_rate: A
     """
     medium = _open(value, place, kind, sample_rate)
     if medium.size == 0:
-        raise InputError(f"{place} is empty{f': {value}' if isinstance(value, os.PathLike) else ''}")
+        raise _make_empty_error(place, value)
     main, _, name = medium.media_type.partition("/")
     is_declared = is_mapping(value) and get_content_type(value)
     is_other = main in _NOUNS or medium.media_type.startswith(_DOCUMENTS)
@@ -251,6 +251,13 @@ def open_medium(value: Any, place: str, kind: Kind | None = None, sample_rate: A
     if name in _CONTAINERS and kind != "image":
         return replace(medium, media_type=f"{kind}/{name}")
     raise InputError(f"{place} must be {_NOUNS[kind]}, got {medium.media_type}")
+
+
+def _make_empty_error(place: str, value: Any = None) -> InputError:
+    """Return the error for a medium without a byte."""
+    hint = "call its `seek(0)` if it was read before" if hasattr(value, "read") else "look at what made it"
+    file = f" in {value}" if isinstance(value, os.PathLike) else ""
+    return InputError(f"{place} must not be empty, got 0 bytes{file}: {hint}")
 
 
 def _open(value: Any, place: str, kind: Kind | None, sample_rate: Any) -> Medium:
@@ -489,7 +496,7 @@ def _encode_array(value: Any, place: str, kind: Kind | None, sample_rate: Any) -
     if array.dtype != "uint8" or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise InputError(f"{place} must be an array (height, width, 3) or (height, width) of uint8, got {got}")
     if array.size == 0:
-        raise InputError(f"{place} is empty, an array of shape {array.shape}")
+        raise InputError(f"{place} must not be empty, got an array of shape {array.shape}: look at what made it")
     try:
         from PIL import Image
     except ImportError:

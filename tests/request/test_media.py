@@ -633,14 +633,15 @@ def test_what_is_no_medium_is_refused_by_its_name_and_never_shown(
         rows: list[tuple[Any, str]] = [
             (tmp_path / "none.wav", "No such file or directory: .*none.wav"),
             (tmp_path, "must be a file, got a directory"),
-            (empty, r"is empty: .*empty\.wav"),
+            (empty, r"must not be empty, got 0 bytes in .*empty\.wav: look at what made it"),
             (Path("a\0b"), "null"),
             (closed, "closed file"),
             *(
-                (data, "is empty")
-                for data in (b"", bytearray(), io.BytesIO(), Pipe(b""), [], "", "data:,", {"body": b""})
+                (data, "must not be empty, got 0 bytes: look at what made it")
+                for data in (b"", bytearray(), [], "", "data:,", {"body": b""}, {"body": iter([])})
             ),
-            *((data, "is empty") for data in ({"body": iter([])}, np.zeros(0, "uint8"))),
+            *((data, r"got 0 bytes: call its `seek\(0\)` if it was read") for data in (io.BytesIO(), Pipe(b""))),
+            (np.zeros(0, "uint8"), "must not be empty, got 0 bytes"),
             (text_file, "opened in binary mode, got one of text: open it with 'rb'"),
             (text_temporary, "opened in binary mode"),
             (io.StringIO("secret-words"), "opened in binary mode"),
@@ -723,7 +724,7 @@ def test_arrays_of_another_shape_or_type_are_refused(caller: Caller, service: Se
         ),
         ({"audio": np.array([0, 3000], "float32"), "sample_rate": 8000}, "samples from -1 to 1"),
         ({"audio": np.array([0, np.nan], "float32"), "sample_rate": 8000}, "samples from -1 to 1"),
-        ({"audio": np.zeros(0, "float32"), "sample_rate": 8000}, "is empty"),
+        ({"audio": np.zeros(0, "float32"), "sample_rate": 8000}, "must not be empty"),
     ]
     for model in (NOVA, TURBO):
         for inputs, problem in sounds:
@@ -740,7 +741,7 @@ def test_arrays_of_another_shape_or_type_are_refused(caller: Caller, service: Se
         got = rf"\(height, width, 3\) or \(height, width\) of uint8, got {array.dtype} of shape \({array.shape[0]},"
         with row(array.shape), pytest.raises(InputError, match=got):
             caller.run(RESNET, {"image": array})
-    with pytest.raises(InputError, match="is empty"):
+    with pytest.raises(InputError, match=r"must not be empty, got an array of shape \(0, 5, 3\)"):
         caller.run(RESNET, {"image": np.zeros((0, 5, 3), "uint8")})
     assert service.requests == []
 

@@ -336,7 +336,7 @@ def test_what_is_no_medium_is_refused_by_its_place_and_never_shown(
     rows: list[tuple[Any, str]] = [
         ([tmp_path / "none.png"], r"\[0\]: No such file or directory"),
         (tmp_path, " must be a file, got a directory"),
-        (["a", b""], r"\[1\] is empty"),
+        (["a", b""], r"\[1\] must not be empty"),
         ([b"secret-words"], r"\[0\] must be an image, a video or a sound, got application/octet-stream"),
         ([{"type": "image_url", "image_url": {"url": "cat.png"}}], r"\[0\]\['image_url'\] must be .*pass Path\('…'\)"),
         ([{"type": "image_url", "image_url": "cat.png"}], r"\[0\]\['image_url'\] must be base64"),
