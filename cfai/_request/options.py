@@ -253,7 +253,7 @@ def _encode_option(name: str, value: Any) -> str:
         is_right = isinstance(value, str) and value in ("constant", "linear", "exponential")
     elif name == "metadata":
         # The gateway drops the sixth without a word, and keeps no objects.
-        must_be = "a dict of at most five texts, numbers or booleans"
+        must_be = "a dict of at most five strings, numbers or booleans"
         is_right = is_mapping(value) and len(value) <= 5 and is_flat(value)
     elif name == "custom_cost":
         must_be = f"a dict of numbers under {', '.join(GatewayCost.__annotations__)}"

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cfai._credentials import describe
 from cfai._errors import (
     AutoRAGInternalError,
     AutoRAGNameNotSetError,
     AutoRAGNotFoundError,
     AutoRAGUnauthorizedError,
     InferenceUpstreamError,
-    InputError,
 )
 from cfai._json import is_mapping
 from cfai._resources.api import AccountApi, Operation, build_path, read_as, rename
 from cfai._resources.pages import AsyncPages, PagePlan, Pages, plan_pages
-from cfai._resources.search_operations import Ranges, check_query, check_ranges
+from cfai._resources.search_operations import Ranges, check_mapping, check_query, check_ranges
 from cfai._resources.search_stream import aread_stream, read_stream
 from cfai._streaming import AsyncCall
 from cfai.types import AutoRAGInfo, AutoRAGParams, AutoRAGResults
@@ -77,10 +75,7 @@ class AutoRAG:
     def _build(self, action: str, params: Any, read: Any, *, streams: bool = False) -> Operation[Any]:
         if not self.name:
             raise AutoRAGNameNotSetError("AutoRAG name not defined: pass it, as in ai.autorag('my-rag')")
-        if not is_mapping(params):
-            raise InputError(
-                f"the parameters must be a dict such as {{'query': 'How do I …?'}}, got {describe(params)}"
-            )
+        check_mapping(params, "{'query': 'How do I …?'}")
         check_query(params)
         check_ranges(params, _RANGES)
         path = _PATH + build_path(self.name, action)

@@ -210,8 +210,8 @@ def _create(model: str, name: str, description: str | None, public: bool | None)
     if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without types
         raise ConfigurationError(f"`name` must be a string, and not empty, got {describe(name)}")
     record = {"model": model, "name": name, "description": description, "public": public}
-    given = {field: value for field, value in record.items() if value is not None}
-    return Operation(method="POST", path="/ai/finetunes", json=given, read=read_as(Finetune), makes_something=True)
+    fields = {field: value for field, value in record.items() if value is not None}
+    return Operation(method="POST", path="/ai/finetunes", json=fields, read=read_as(Finetune), makes_something=True)
 
 
 def _upload(
@@ -286,7 +286,8 @@ def _check_asset(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
     if not size or size > MAX_ASSET_BYTES:
-        raise InputError(f"{path} must have 1 to {MAX_ASSET_BYTES:,} bytes, got {size:,}")
+        hint = "lower the rank of the adapter" if size else "copy it again"
+        raise InputError(f"{path} must have 1 to {MAX_ASSET_BYTES:,} bytes, got {size:,}: {hint}")
     if path.name == CONFIG and size > _MEGABYTE:
         raise InputError(f"{path} must have {_MEGABYTE:,} bytes at most, got {size:,}: leave only PEFT's own fields")
     if path.name == CONFIG:
@@ -307,9 +308,10 @@ def _check_config(path: Path, content: bytes) -> None:
     try:
         config: Any = json.loads(content)
     except (ValueError, RecursionError):
-        config = None
+        config = "no JSON"
     if not is_mapping(config):
-        raise InputError(f"{path} must be the configuration that PEFT wrote, a JSON object")
+        got = config if isinstance(config, str) else describe(config)
+        raise InputError(f"{path} must be the configuration that PEFT wrote, a JSON object, got {got}: save it anew")
     if config.get("model_type") not in MODEL_TYPES:
         got = describe(config.get("model_type"))
         must = f'{path} must have a "model_type" of {", ".join(MODEL_TYPES)}'

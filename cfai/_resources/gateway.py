@@ -240,14 +240,14 @@ class AiGateway:
         return Operation(path=self._build_path("logs", log_id), read=read_as(GatewayLog), map_error=_map_log_error)
 
     def _build_patch_log(self, log_id: str, feedback: Any, score: Any, metadata: Any) -> Operation[None]:
-        given = {"feedback": feedback, "score": score, "metadata": metadata}
-        given = {name: value for name, value in given.items() if value is not NOT_GIVEN}
-        if not given:
-            raise ConfigurationError("a log must get `feedback`, `score` or `metadata`: pass one of them")
-        for name, value in given.items():
+        changes = {"feedback": feedback, "score": score, "metadata": metadata}
+        changes = {name: value for name, value in changes.items() if value is not NOT_GIVEN}
+        if not changes:
+            raise ConfigurationError("a log must get `feedback`, `score` or `metadata`, got none: pass one of them")
+        for name, value in changes.items():
             _check_patch(name, value)
         path = self._build_path("logs", log_id)
-        return Operation(method="PATCH", path=path, json=given, read=read_nothing, map_error=_map_log_error)
+        return Operation(method="PATCH", path=path, json=changes, read=read_nothing, map_error=_map_log_error)
 
     def _list_logs(self, filters: Mapping[str, Any]) -> PagePlan[GatewayLog]:
         _check_feedback(filters.get("feedback"))
@@ -336,7 +336,7 @@ def _check_patch(name: str, value: Any) -> None:
     if name == "score" and not is_number:
         raise ConfigurationError(f"`score` must be a number or None, got {describe(value)}")
     if name == "metadata" and not (is_mapping(value) and is_flat(value)):
-        must = "`metadata` must be a dict of texts, numbers and booleans, or None"
+        must = "`metadata` must be a dict of strings, numbers and booleans, or None"
         raise ConfigurationError(f"{must}, got {describe(value)}")
 
 
@@ -346,8 +346,8 @@ def _check_patch(name: str, value: Any) -> None:
 def _list_steps(steps: Secret, token: Secret | None) -> Secret:
     """Return copies of steps as they are sent. Raises `ConfigurationError` for what is no step."""
     if isinstance(steps.value, str | bytes) or not hasattr(steps.value, "__iter__"):
-        came = describe(steps.value)
-        raise ConfigurationError(f"`steps` must be a dict with 'provider', or a list of such dicts, got {came}")
+        got = describe(steps.value)
+        raise ConfigurationError(f"`steps` must be a dict with 'provider', or a list of such dicts, got {got}")
     listed = Secret([steps.value] if is_mapping(steps.value) else list(steps.value))
     flaws = [flaw for number, step in enumerate(listed.value) if (flaw := _find_step_flaw(step, f"steps[{number}]"))]
     if flaws or not listed.value:
@@ -370,8 +370,8 @@ def _find_step_flaw(step: Any, place: str) -> str:
 
 def _copy_step(step: Mapping[str, Any], token: Secret | None) -> dict[str, Any]:
     """Return a step as it is sent: its headers as text, and with a token for Workers AI, if there is one to add."""
-    given: Mapping[Any, Any] = step.get("headers") or {}
-    headers = {name: _to_header_text(value) for name, value in given.items()}
+    own: Mapping[Any, Any] = step.get("headers") or {}
+    headers = {name: _to_header_text(value) for name, value in own.items()}
     if token is not None and _lacks_token(step):
         headers["Authorization"] = f"Bearer {token.value}"
     return {**step, "headers": headers} if headers or "headers" in step else {**step}

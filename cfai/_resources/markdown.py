@@ -79,7 +79,7 @@ _BINDING_NAMES = {
     "max_converted_images": "maxConvertedImages",
 }
 _TYPE_NAMES = {bool: "True or False", int: "a whole number of 0 or more", str: "a string"}
-_OPTION_NAMES = {"conversionOptions": "conversion_options", "extraHeaders": "extra_headers"}
+_OPTION_NAMES: Mapping[str, str] = {"conversionOptions": "conversion_options", "extraHeaders": "extra_headers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +93,19 @@ class Conversion:
 
 def parse_conversion(method: str, options: Secret) -> Conversion:
     """Return the options of a method, which may have the binding's names. Raises `ConfigurationError`."""
-    given = {_OPTION_NAMES.get(name, name): name for name in options.value}
-    if len(given) < len(options.value):
-        raise ConfigurationError("an option must be given under one of its two names, got both")
-    if "gateway" in given:
+    if double := next((name for name in _OPTION_NAMES if {name, _OPTION_NAMES[name]} <= options.value.keys()), None):
+        got = f"`{_OPTION_NAMES[double]}` and `{double}`"
+        raise ConfigurationError(f"an option must be passed under one of its two names, got {got}: leave out one")
+    names = {_OPTION_NAMES.get(name, name): name for name in options.value}
+    if "gateway" in names:
         # UNCERTAIN: whether the REST form takes one. Nothing documents it, and to drop it would go past the gateway.
         must = "`gateway` must be left out: over REST, documents are converted without one"
         raise ConfigurationError(f"{must}. Take it out, or convert them in a Worker")
-    if unknown := next((given[name] for name in given if name not in MarkdownOptions.__annotations__), None):
+    if unknown := next((names[name] for name in names if name not in MarkdownOptions.__annotations__), None):
         hint = f"its options are {', '.join(MarkdownOptions.__annotations__)}"
         raise TypeError(f"Ai.{method}() got an unexpected keyword argument {unknown!r}: {hint}")
-    wanted = options.value[given["conversion_options"]] if "conversion_options" in given else None
-    headers = Secret(options.value[given["extra_headers"]] if "extra_headers" in given else None)
+    wanted = options.value[names["conversion_options"]] if "conversion_options" in names else None
+    headers = Secret(options.value[names["extra_headers"]] if "extra_headers" in names else None)
     encoded = {} if wanted is None else _encode_options(wanted, _OPTIONS, "conversion_options")
     return Conversion(encoded, parse_headers("extra_headers", headers))
 

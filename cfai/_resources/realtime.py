@@ -185,7 +185,10 @@ class RealtimeSession:
         self._check_takes("text", "sound", "speak", _SPEAKERS)
         if is_array(audio):
             if not self._is_linear:
-                raise InputError("an array is sent as `linear16`: open the session with encoding='linear16'")
+                got = describe(self._operation.query.get("encoding"))
+                raise InputError(
+                    f"an array must go as `linear16`, got {got}: open the session with encoding='linear16'"
+                )
             await self._send_pieces(encode_samples(audio, "audio"))
         elif isinstance(audio, os.PathLike) or hasattr(audio, "read"):
             await self._send_file(audio)
@@ -369,7 +372,9 @@ class RealtimeSession:
         read = file.read if iscoroutinefunction(file.read) else partial(run_in_thread, file.read)
         head = await read(_PIECE)
         if not isinstance(head, bytes):
-            raise InputError("audio must be a file opened in binary mode: open it with 'rb'")
+            raise InputError(
+                f"audio must be a file opened in binary mode, got {type(head).__name__}: open it with 'rb'"
+            )
         while self._is_wave(head) and isinstance(_read_wave_head(head), str) and len(head) < _WAVE_HEAD:
             if not (more := await read(_PIECE)):
                 break

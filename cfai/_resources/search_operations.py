@@ -67,17 +67,19 @@ def check_instance_id(value: Any) -> str:
         must = (
             f"an instance's id must have 1 to {_MAX_ID} small letters, digits and _, with single hyphens between them"
         )
-        came = f"{len(value)} characters" if isinstance(value, str) and len(value) > _MAX_ID else describe(value)
-        raise ConfigurationError(f"{must}, got {came}")
+        got = f"{len(value)} characters" if isinstance(value, str) and len(value) > _MAX_ID else describe(value)
+        raise ConfigurationError(f"{must}, got {got}")
     return value
 
 
 def check_search(params: Any, *, several: bool) -> Mapping[str, Any]:
     """Return the parameters of a search, of `several` instances or of one. Raises `InputError` for what cannot work."""
-    _check_mapping(params, "{'query': 'How do I …?'}")
-    if (params.get("query") is None) == (params.get("messages") is None):
-        raise InputError("a search must have either `query` or `messages`: pass one of them")
-    if params.get("messages") is None:
+    check_mapping(params, "{'query': 'How do I …?'}")
+    has_query, has_messages = (params.get(name) is not None for name in ("query", "messages"))
+    if has_query == has_messages:
+        got = "both" if has_query else "neither"
+        raise InputError(f"a search must have either `query` or `messages`, got {got}: pass one of them")
+    if has_query:
         check_query(params)
     else:
         _check_messages(params["messages"])
@@ -87,17 +89,17 @@ def check_search(params: Any, *, several: bool) -> Mapping[str, Any]:
 
 def check_chat(params: Any, *, several: bool) -> Mapping[str, Any]:
     """Return the parameters of a chat completion. Raises `InputError` for what cannot work."""
-    _check_mapping(params, "{'messages': [{'role': 'user', 'content': 'How do I …?'}]}")
+    check_mapping(params, "{'messages': [{'role': 'user', 'content': 'How do I …?'}]}")
     _check_messages(params.get("messages"))
     _check_options(params.get("ai_search_options"), several=several)
     return params
 
 
 def check_query(params: Mapping[str, Any]) -> None:
-    """Raise `InputError` for a query that is no text."""
+    """Raise `InputError` for a query that is no string, or empty."""
     query = params.get("query")
     if not isinstance(query, str) or not query.strip():
-        raise InputError(f"`query` must be a text that is not empty, got {describe(query)}")
+        raise InputError(f"`query` must be a string that is not empty, got {describe(query)}")
 
 
 def check_ranges(params: Mapping[str, Any], ranges: Ranges, place: str = "") -> None:
@@ -118,12 +120,13 @@ def check_ranges(params: Mapping[str, Any], ranges: Ranges, place: str = "") -> 
 
 def check_config(config: Any) -> Mapping[str, Any]:
     """Return the configuration of an instance. Raises `InputError` for what cannot work."""
-    _check_mapping(config, "{'id': 'my-docs'}")
+    check_mapping(config, "{'id': 'my-docs'}")
     check_ranges(config, CONFIG_RANGES)
     return config
 
 
-def _check_mapping(params: Any, example: str) -> None:
+def check_mapping(params: Any, example: str) -> None:
+    """Raise `InputError` for parameters that are no dict, with an `example` of one."""
     if not is_mapping(params):
         raise InputError(f"the parameters must be a dict such as {example}, got {describe(params)}")
 
@@ -131,7 +134,9 @@ def _check_mapping(params: Any, example: str) -> None:
 def _check_messages(messages: Any) -> None:
     questions = [each for each in as_sequence(messages) if is_mapping(each) and each.get("role") == "user"]
     if not any(each.get("content") for each in questions):
-        raise InputError("`messages` must be a list with a message of the user that is not empty")
+        got = f"{len(as_sequence(messages))} others" if as_sequence(messages) else describe(messages)
+        must = "`messages` must be a list with a message of the user that is not empty"
+        raise InputError(f"{must}, got {got}: add {{'role': 'user', 'content': 'How do I …?'}}")
 
 
 def _check_options(options: Any, *, several: bool) -> None:
@@ -140,10 +145,10 @@ def _check_options(options: Any, *, several: bool) -> None:
     options = options or {}
     check_ranges(options, _OPTION_RANGES, "ai_search_options.")
     if several:
-        given: Any = options.get("instance_ids") or []
-        ids = as_sequence(given)
+        instance_ids: Any = options.get("instance_ids") or []
+        ids = as_sequence(instance_ids)
         if not 1 <= len(ids) <= _MAX_INSTANCES:
             must = f"`ai_search_options.instance_ids` must name 1 to {_MAX_INSTANCES} instances in a list"
-            raise InputError(f"{must}, got {describe(given) if given and not ids else len(ids)}")
+            raise InputError(f"{must}, got {describe(instance_ids) if instance_ids and not ids else len(ids)}")
         for each in ids:
             check_instance_id(each)

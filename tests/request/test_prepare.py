@@ -402,5 +402,5 @@ def test_what_is_no_option_of_a_gateway_is_refused() -> None:
         with row(value), pytest.raises(InputError, match=r"gateway metadata\['a'\]"):
             built(gateway={"id": "g", "metadata": {"a": value}})
     for value in ({}, {"b": 1}, ["x"], circular()):
-        with row(value), pytest.raises(ConfigurationError, match="at most five texts, numbers or booleans, got dict"):
+        with row(value), pytest.raises(ConfigurationError, match="at most five strings, numbers or booleans, got dict"):
             built(gateway={"id": "g", "metadata": {"a": value}})

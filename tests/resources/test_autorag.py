@@ -128,8 +128,8 @@ def test_errors_have_the_names_of_the_binding(remote: Ai, invoke: Invoke) -> Non
 def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> None:
     rows: list[tuple[Any, str]] = [
         ("Where?", "must be a dict such as"),
-        ({}, "`query` must be a text that is not empty, got None"),
-        ({"query": ""}, "`query` must be a text that is not empty"),
+        ({}, "`query` must be a string that is not empty, got None"),
+        ({"query": ""}, "`query` must be a string that is not empty"),
         ({"query": "x", "max_num_results": 51}, "`max_num_results` must be a whole number from 1 to 50, got 51"),
         (
             {"query": "x", "ranking_options": {"score_threshold": 1.1}},

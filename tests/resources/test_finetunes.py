@@ -141,10 +141,10 @@ def test_files_are_checked_before_anything_is_sent(remote: Ai, invoke: Invoke, f
     rows: list[tuple[Path, bytes | None, str]] = [
         (config, None, "must have adapter_config.json and adapter_model.safetensors, and .* lacks adapter_config.json"),
         (weights, None, "lacks adapter_model.safetensors"),
-        (config, b"{", "must be the configuration that PEFT wrote, a JSON object"),
+        (config, b"{", "must be the configuration that PEFT wrote, a JSON object, got no JSON: save it anew"),
         (config, b"[" * 100_000, "must be the configuration that PEFT wrote"),
-        (config, b"[]", "must be the configuration that PEFT wrote"),
-        (config, b"", "must have 1 to 500,000,000 bytes, got 0"),
+        (config, b"[]", "must be the configuration that PEFT wrote, a JSON object, got list"),
+        (config, b"", "must have 1 to 500,000,000 bytes, got 0: copy it again"),
         (config, json.dumps(good | {"x": "a" * 1_000_000}).encode(), "must have 1,000,000 bytes at most, got 1,000,0"),
         (config, json.dumps({"r": 8}).encode(), 'a "model_type" of mistral, gemma, llama, qwen2, got None: add the'),
         (config, json.dumps(good | {"model_type": "phi"}).encode(), "got 'phi'"),

@@ -240,7 +240,7 @@ def test_what_no_log_can_have_is_refused_before_it_is_sent(gateway: AiGateway, i
         *(({"feedback": value}, "`feedback` must be 1, -1 or None, got") for value in (0, 2, True, "1", [1])),
         *(({"score": value}, "`score` must be a number or None, got") for value in ("0.5", True, {})),
         *(
-            ({"metadata": value}, "`metadata` must be a dict of texts, numbers and")
+            ({"metadata": value}, "`metadata` must be a dict of strings, numbers and")
             for value in ("a", {"a": {}}, {"a": [1]})
         ),
     ]

@@ -263,7 +263,11 @@ def test_options_that_cannot_work_are_refused_before_anything_is_sent(remote: Ai
         ),
         ({"conversion_options": "text"}, ConfigurationError, "`conversion_options` must be a dict of output"),
         ({"extra_headers": {"authorization": "x"}}, ConfigurationError, "cfai sets it itself"),
-        ({"extra_headers": {}, "extraHeaders": {}}, ConfigurationError, "under one of its two names, got both"),
+        (
+            {"extra_headers": {}, "extraHeaders": {}},
+            ConfigurationError,
+            "one of its two names, got `extra_headers` and `extraHeaders`",
+        ),
         ({"gateway": "default"}, ConfigurationError, "`gateway` must be left out: over REST"),
         ({"language": "de"}, TypeError, "unexpected keyword argument 'language': its options are conversion_options"),
     ]

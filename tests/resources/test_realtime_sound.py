@@ -139,7 +139,7 @@ def test_asynchronous_files_are_sent(go: Go, tmp_path: Path) -> None:
         async with await anyio.open_file(path, "rb") as file:
             assert await heard(file) == b"\1\2" * 16000
         async with await anyio.open_file(path, encoding="latin-1") as text:
-            with pytest.raises(InputError, match="opened in binary mode"):
+            with pytest.raises(InputError, match="opened in binary mode, got str: open it with 'rb'"):
                 await heard(text)
 
     go(main)
@@ -199,7 +199,10 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
 def test_sound_in_another_encoding_goes_as_it_is(ai: Ai, go: Go) -> None:
     async def main() -> None:
         async with ai.arealtime(NOVA, encoding="opus") as session:
-            with pytest.raises(InputError, match="open the session with encoding='linear16'"):
+            with pytest.raises(
+                InputError,
+                match="an array must go as `linear16`, got 'opus': open the session with encoding='linear16'",
+            ):
                 await session.send_audio(np.zeros(2, "int16"))
             await session.send_audio(make_wave(rate=8000))
         async with ai.arealtime(AURA) as session:

@@ -203,11 +203,17 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
 
     many = {"ai_search_options": {"instance_ids": ["docs"] * 11}}
     rows: list[tuple[Any, str, Any, type[Exception], str]] = [
-        (docs, "search", {}, InputError, "either `query` or `messages`"),
-        (docs, "search", {"query": "x", **QUESTION}, InputError, "either `query` or `messages`"),
-        (docs, "search", {"query": " "}, InputError, "`query` must be a text that is not empty, got ' '"),
+        (docs, "search", {}, InputError, "either `query` or `messages`, got neither: pass one"),
+        (docs, "search", {"query": "x", **QUESTION}, InputError, "either `query` or `messages`, got both: pass one"),
+        (docs, "search", {"query": " "}, InputError, "`query` must be a string that is not empty, got ' '"),
         (docs, "search", "Where?", InputError, r"must be a dict such as \{'query'"),
-        (docs, "search", {"messages": [{"role": "system", "content": "x"}]}, InputError, "a message of the user"),
+        (
+            docs,
+            "search",
+            {"messages": [{"role": "system", "content": "x"}]},
+            InputError,
+            "not empty, got 1 others: add",
+        ),
         (
             docs,
             "chat_completions",
@@ -215,7 +221,13 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
             InputError,
             "a message of the user",
         ),
-        (docs, "chat_completions", {"query": "x"}, InputError, "a message of the user"),
+        (
+            docs,
+            "chat_completions",
+            {"query": "x"},
+            InputError,
+            "a message of the user that is not empty, got None: add",
+        ),
         (
             docs,
             "search",
