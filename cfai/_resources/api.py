@@ -175,7 +175,9 @@ def encode_json(value: Any, place: str = "inputs") -> bytes:
     """Return a value as compact JSON. Raises `InputError`, which names what JSON cannot hold."""
     with suppress(TypeError, ValueError, RecursionError):
         return json.dumps(to_builtins(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    raise InputError(find_unsendable(value, place) or f"{place}: cannot be sent as JSON")
+    problem = find_unsendable(value, place) or f"{place}: cannot be sent as JSON"
+    del value  # it may hold credentials, which a traceback would show
+    raise InputError(problem)
 
 
 def _list_values(value: Any) -> list[Any]:

@@ -19,9 +19,8 @@ from cfai._errors import (
     AuthenticationError,
     ConfigurationError,
     InferenceUpstreamError,
-    InputError,
 )
-from cfai._json import find_unsendable, is_flat, is_mapping, to_builtins
+from cfai._json import is_flat, is_mapping, to_builtins
 from cfai._request import (
     ApiRequest,
     PreparedCall,
@@ -34,6 +33,7 @@ from cfai._resources.api import (
     AccountApi,
     Operation,
     build_path,
+    encode_json,
     make_unreadable_error,
     read_as,
     read_nothing,
@@ -271,7 +271,7 @@ class AiGateway:
         check_flag("authorize", authorize)
         check_flag("return_raw_response", raw)
         listed = _list_steps(steps, credentials.token if authorize else None)
-        body = _encode_steps(listed)
+        body = encode_json(listed.value, "steps")
         gateway = parse_gateway(Secret({**options.value, "id": self.id}))
         extra = parse_headers("extra_headers", extra_headers)
         # Last, so that no traceback of a mistake has the token in it.
@@ -410,13 +410,6 @@ def _to_header_text(value: Any) -> Any:
     with suppress(TypeError, ValueError, RecursionError):
         return json.dumps(to_builtins(value), separators=(",", ":"), allow_nan=False)
     return value  # which the body cannot hold either: that is told with its place
-
-
-def _encode_steps(steps: Secret) -> bytes:
-    """Return the body of a call. Raises `InputError`, which names what JSON cannot hold."""
-    with suppress(TypeError, ValueError, RecursionError):
-        return json.dumps(to_builtins(steps.value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    raise InputError(find_unsendable(steps.value, "steps") or "steps: cannot be sent as JSON")
 
 
 def _read_answer(steps: Secret, open_stream: OpenStream | None, response: ApiResponse, request: ApiRequest) -> Any:
