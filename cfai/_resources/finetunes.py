@@ -24,7 +24,7 @@ from cfai._resources.api import (
     read_result,
     validate_list,
 )
-from cfai._resources.pages import AsyncPages, Page, PagePlan, Pages
+from cfai._resources.pages import AsyncPages, Page, PagePlan, Pages, check_whole_number
 from cfai._response import ApiResponse
 from cfai._threads import run_in_thread
 from cfai.types import Finetune
@@ -174,9 +174,9 @@ def _list_own() -> Operation[FinetuneList]:
 
 def _list_public(order_by: str | None, first: int, limit: int | None) -> PagePlan[Finetune]:
     """Plan the list of public fine-tunes, whose pages are named by their offset. Raises `ConfigurationError`."""
-    for option, value, least in (("offset", first, 0), ("limit", 1 if limit is None else limit, 1)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"`{option}` must be a whole number of {least} or more, got {describe(value)}")
+    check_whole_number("offset", first, 0)
+    if limit is not None:
+        check_whole_number("limit", limit, 1)
 
     def build(offset: int) -> Operation[Page[Finetune]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[Finetune]:

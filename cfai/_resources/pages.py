@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
@@ -177,6 +178,12 @@ def _check_filters(filters: Mapping[str, Any], known: type | None) -> None:
     if unknown := sorted(filters.keys() - names.keys()):
         raise ConfigurationError(f"there is no filter {unknown[0]!r}, known are {', '.join(names)}")
     for name in ("page", "per_page"):
-        value = filters.get(name)
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise ConfigurationError(f"`{name}` must be a whole number of 1 or more, got {describe(value)}")
+        if filters.get(name) is not None:
+            check_whole_number(name, filters[name], 1)
+
+
+def check_whole_number(option: str, value: Any, least: int, most: float = inf) -> None:
+    """Raise `ConfigurationError` for what is no whole number, or one out of range."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        span = f"of {least} or more" if most == inf else f"from {least} to {most}"
+        raise ConfigurationError(f"`{option}` must be a whole number {span}, got {describe(value)}")

@@ -32,7 +32,7 @@ from cfai._resources.api import (
     validate_rows,
 )
 from cfai._resources.file_stream import AsyncFileStream, FileStream
-from cfai._resources.pages import AsyncPages, Page, Pages
+from cfai._resources.pages import AsyncPages, Page, PagePlan, Pages, check_whole_number
 from cfai._resources.search_operations import build_operation, list_pages, map_error
 from cfai._response import ApiResponse, build_response_error, parse_body
 from cfai._threads import run_in_thread
@@ -244,25 +244,19 @@ class AiSearchItem:
 
     def chunks(self, *, limit: int = 20, offset: int = 0) -> Pages[SearchItemChunk]:
         """List its chunks from the `offset`th on, `limit` a page, from 1 to 100. Each page is fetched when come to."""
-        _check_limit(limit)
-        _check_offset(offset)
-        return Pages(self._api, partial(self._build_chunks, limit), offset)
+        return Pages(self._api, *self._list_chunks(limit, offset))
 
     def achunks(self, *, limit: int = 20, offset: int = 0) -> AsyncPages[SearchItemChunk]:
         """List its chunks, for `async for`."""
-        _check_limit(limit)
-        _check_offset(offset)
-        return AsyncPages(self._api, partial(self._build_chunks, limit), offset)
+        return AsyncPages(self._api, *self._list_chunks(limit, offset))
 
     def logs(self, *, limit: int = 50, cursor: str = "") -> Pages[SearchItemLog]:
         """List what was done with it, from `cursor` on, `limit` a page, from 1 to 100. Each is fetched when come to."""
-        _check_limit(limit)
-        return Pages(self._api, partial(self._build_logs, limit), cursor)
+        return Pages(self._api, *self._list_logs(limit, cursor))
 
     def alogs(self, *, limit: int = 50, cursor: str = "") -> AsyncPages[SearchItemLog]:
         """List what was done with it, for `async for`."""
-        _check_limit(limit)
-        return AsyncPages(self._api, partial(self._build_logs, limit), cursor)
+        return AsyncPages(self._api, *self._list_logs(limit, cursor))
 
     def __repr__(self) -> str:
         return f"<AiSearchItem {self._path}>"
@@ -280,6 +274,15 @@ class AiSearchItem:
     def _download(self, read: Callable[[ApiResponse, ApiRequest], T], *, wants_file: bool = False) -> Operation[T]:
         headers = {"accept": "application/octet-stream"}
         return build_operation(f"{self._path}/download", read, headers=headers, wants_file=wants_file)
+
+    def _list_chunks(self, limit: int, offset: int) -> PagePlan[SearchItemChunk]:
+        check_whole_number("limit", limit, 1, _MAX_PER_PAGE)
+        check_whole_number("offset", offset, 0)
+        return partial(self._build_chunks, limit), offset
+
+    def _list_logs(self, limit: int, cursor: str) -> PagePlan[SearchItemLog]:
+        check_whole_number("limit", limit, 1, _MAX_PER_PAGE)
+        return partial(self._build_logs, limit), cursor
 
     def _build_chunks(self, limit: int, offset: int) -> Operation[Page[SearchItemChunk]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[SearchItemChunk]:
@@ -324,16 +327,6 @@ def _check_polling(poll_interval: Any, timeout: float | None) -> float:
     check_seconds("poll_interval", poll_interval)
     check_seconds("timeout", timeout)
     return inf if timeout is None else timeout
-
-
-def _check_offset(offset: Any) -> None:
-    if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
-        raise ConfigurationError(f"`offset` must be a whole number of 0 or more, got {describe(offset)}")
-
-
-def _check_limit(limit: Any) -> None:
-    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= _MAX_PER_PAGE:
-        raise ConfigurationError(f"`limit` must be an integer from 1 to {_MAX_PER_PAGE}, got {describe(limit)}")
 
 
 def _read_content(response: ApiResponse, request: ApiRequest) -> SearchItemContent:

@@ -237,9 +237,9 @@ def test_an_item_is_indexed_anew_and_says_what_was_done(docs: AiSearchInstance, 
         with pytest.raises(ConfigurationError, match="`offset` must be a whole number of 0 or more"):
             invoke(item, "chunks", offset=offset)
     for limit in (0, 101, "x", True):
-        with pytest.raises(ConfigurationError, match="`limit` must be an integer from 1 to 100"):
+        with pytest.raises(ConfigurationError, match="`limit` must be a whole number from 1 to 100"):
             invoke(item, "chunks", limit=limit)
-        with pytest.raises(ConfigurationError, match="`limit` must be an integer from 1 to 100"):
+        with pytest.raises(ConfigurationError, match="`limit` must be a whole number from 1 to 100"):
             invoke(item, "logs", limit=limit)
 
 
