@@ -38,7 +38,7 @@ _OPTION_RANGES: Ranges = {
     "retrieval.context_expansion": (0, 3),
     "reranking.match_threshold": (0, 1),
 }
-CONFIG_RANGES: Ranges = {"max_num_results": (1, 50), "score_threshold": (0, 1)}
+_CONFIG_RANGES: Ranges = {"max_num_results": (1, 50), "score_threshold": (0, 1)}
 _COUNTS = ("max_num_results", "context_expansion")
 """The names of numbers that must be whole."""
 
@@ -121,7 +121,7 @@ def check_ranges(params: Mapping[str, Any], ranges: Ranges, place: str = "") -> 
 def check_config(config: Any) -> Mapping[str, Any]:
     """Return the configuration of an instance. Raises `InputError` for what cannot work."""
     check_mapping(config, "{'id': 'my-docs'}")
-    check_ranges(config, CONFIG_RANGES)
+    check_ranges(config, _CONFIG_RANGES)
     return config
 
 

@@ -298,8 +298,8 @@ class EmulatorApp(Application):
             ResourceRequest(request, route.account, route.path, self._quotas.now())
         )
         if reply.content is None:
-            return build_json_reply(reply.status, reply.value, reply.headers)
-        return Reply(reply.status, reply.content_type, reply.content, headers=reply.headers)
+            return build_json_reply(200, reply.value, reply.headers)
+        return Reply(200, reply.content_type, reply.content, headers=reply.headers)
 
     def _check_lora(self, model: models.Model, inputs: Mapping[str, Any]) -> None:
         finetunes = self._surfaces["ai", "finetunes"]

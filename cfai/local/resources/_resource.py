@@ -81,10 +81,9 @@ class FormPart:
 
 @dataclass(frozen=True, slots=True)
 class ResourceReply:
-    """An answer as it is sent: `value` as JSON, or `content`."""
+    """An answer of status 200: `value` as JSON, or `content`."""
 
     value: Any = None
-    status: int = 200
     content: bytes | None = field(default=None, repr=False)
     content_type: str = "application/octet-stream"
     headers: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -19,7 +19,6 @@ from cfai.local.wire import DONE_EVENT, ErrorResponse, build_envelope, encode_ev
 
 _INSTANCE_ID = r"[a-z0-9_]+(?:-[a-z0-9_]+)*"
 _STATES = ("queued", "running", "completed", "error", "skipped", "outdated")
-_NEXT_STATE = {"queued": "running", "running": "completed"}
 _RANGES = (
     ("retrieval", "max_num_results", 1, 50),
     ("retrieval", "match_threshold", 0, 1),
