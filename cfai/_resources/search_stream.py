@@ -76,7 +76,23 @@ def _build(kind: type[F], fields: Mapping[str, Any]) -> F:
         return kind.model_construct(**fields)
 
 
-class SearchStream(Stream[Token]):
+class _FoundChunks:
+    """The part of a stream that came beside its tokens."""
+
+    _search_decoder: SearchDecoder
+
+    @property
+    def chunks(self) -> list[SearchChunk]:
+        """The chunks that the answer is made from. They are there with the first token; AutoRAG streams none."""
+        return self._search_decoder.chunks
+
+    @property
+    def errors(self) -> list[SearchFailure]:
+        """The instances of a namespace that failed, while the answer is made from others; empty if none is known."""
+        return self._search_decoder.errors
+
+
+class SearchStream(_FoundChunks, Stream[Token]):
     """The answer of AI Search or AutoRAG to a call with `"stream": True`. It is a `Stream` that has `chunks` as well.
 
     ```python
@@ -92,38 +108,18 @@ class SearchStream(Stream[Token]):
         super().__init__(response, call, body, self._search_decoder)
         self._is_counted = True  # `ai.usage` has the calls of `run`
 
-    @property
-    def chunks(self) -> list[SearchChunk]:
-        """The chunks that the answer is made from. They are there with the first token; AutoRAG streams none."""
-        return self._search_decoder.chunks
-
-    @property
-    def errors(self) -> list[SearchFailure]:
-        """The instances of a namespace that failed, while the answer is made from others; empty if none is known."""
-        return self._search_decoder.errors
-
     def result(self) -> SearchCompletion:
         """Return the answer that the same call without streaming gives; reads the rest. Raises if the stream broke."""
         return _add_chunks(super().result(), self._search_decoder)
 
 
-class AsyncSearchStream(AsyncStream[Token]):
+class AsyncSearchStream(_FoundChunks, AsyncStream[Token]):
     """The answer of AI Search or AutoRAG to an awaited call with `"stream": True`: an `AsyncStream` with `chunks`."""
 
     def __init__(self, response: ApiResponse, call: ApiRequest, body: Any) -> None:
         self._search_decoder = SearchDecoder(response, call)
         super().__init__(response, call, body, self._search_decoder)
         self._is_counted = True  # `ai.usage` has the calls of `run`
-
-    @property
-    def chunks(self) -> list[SearchChunk]:
-        """The chunks that the answer is made from. They are there with the first token; AutoRAG streams none."""
-        return self._search_decoder.chunks
-
-    @property
-    def errors(self) -> list[SearchFailure]:
-        """The instances of a namespace that failed, while the answer is made from others; empty if none is known."""
-        return self._search_decoder.errors
 
     def result(self) -> SearchCompletion:
         """Return the answer that the same call without streaming gives. Raises if it was not read to its end."""
