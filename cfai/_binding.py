@@ -154,7 +154,7 @@ def _list_headers(call: ApiRequest) -> dict[str, str]:
 
 async def _build_arguments(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
     """Return the inputs of `run`, as the binding takes them, and its options."""
-    inputs, given = dict(call.inputs), call.options
+    inputs, call_options = dict(call.inputs), call.options
     streams: dict[str, Any] = {}
     for name, value in call.inputs.items():
         if isinstance(value, RawBody):
@@ -165,19 +165,19 @@ async def _build_arguments(call: PreparedCall) -> tuple[Any, dict[str, Any]]:
             streams[name] = _to_js({"contentType": value.content_type}, body=await _to_stream(value.content))
     options: dict[str, Any] = {"returnRawResponse": True}
     headers = {**call.config.credentials.default_headers.value}
-    headers |= {name.lower(): value for name, value in (given.extra_headers or {}).items()}
-    if given.session_affinity is not None:
-        headers["x-session-affinity"] = given.session_affinity
+    headers |= {name.lower(): value for name, value in (call_options.extra_headers or {}).items()}
+    if call_options.session_affinity is not None:
+        headers["x-session-affinity"] = call_options.session_affinity
     if headers:
         options["extraHeaders"] = headers
-    if given.gateway is not None:
-        options["gateway"] = _build_gateway(given.gateway)
+    if call_options.gateway is not None:
+        options["gateway"] = _build_gateway(call_options.gateway)
     # Tags may have been a generator: what stood in it is in the URL.
     if tags := parse_qs(urlsplit(call.url).query).get("tags"):
         options["tags"] = tags[-1].split(",")
-    if given.queue_request and "request_id" not in call.inputs:  # that asks after a batch
+    if call_options.queue_request and "request_id" not in call.inputs:  # that asks after a batch
         options["queueRequest"] = True
-    if given.reject_if_busy:
+    if call_options.reject_if_busy:
         options["rejectIfBusy"] = True
     return _to_js(inputs, **streams), options
 

@@ -291,8 +291,8 @@ def _read_row(row: Any, call: PreparedCall, meta: Meta, index: int | None, refer
     """
     result: Any = row
     if is_mapping(row):
-        told = row.get("external_reference")
-        reference = told if isinstance(told, str) else reference
+        returned = row.get("external_reference")
+        reference = returned if isinstance(returned, str) else reference
         result = {name: value for name, value in row.items() if name not in ("id", "external_reference")}
         if "result" in result and not body_reports_error(result):
             result = result["result"]  # here, since a row may have more keys than an envelope

@@ -182,7 +182,7 @@ class RealtimeSession:
         only the samples go, if it fits the session. Raises `InputError` for what cannot be sent, `RealtimeError` if the
         session is over.
         """
-        self._check_takes("text", "sound", "speak", _SPEAKERS)
+        self._check_model(_SPEAKERS, "takes text, no sound: call `speak`")
         if is_array(audio):
             if not self._is_linear:
                 got = describe(self._operation.query.get("encoding"))
@@ -208,7 +208,7 @@ class RealtimeSession:
 
         `text` may be a stream of another model's answer: `await session.speak(ai.arun(…))` reads it aloud as it comes.
         """
-        self._check_takes("sound", "text", "send_audio", _LISTENERS)
+        self._check_model(_LISTENERS, "takes sound, no text: call `send_audio`")
         if isinstance(text, AsyncIterable):
             async for piece in text:
                 await self.speak("" if piece is None else str(piece))
@@ -220,7 +220,7 @@ class RealtimeSession:
 
     async def flush(self) -> None:
         """Have all text spoken that was sent so far, for Aura."""
-        self._check_takes("sound", "text", "send_audio", _LISTENERS)
+        self._check_model(_LISTENERS, "takes sound, no text: call `send_audio`")
         await self.send_message({"type": "Flush"})
 
     async def send_message(self, message: Mapping[str, Any]) -> None:
@@ -327,9 +327,9 @@ class RealtimeSession:
             raise ConfigurationError("the session is not open: `async with ai.arealtime(…) as session`")
         return self._socket
 
-    def _check_takes(self, takes: str, given: str, method: str, others: str | tuple[str, ...]) -> None:
+    def _check_model(self, others: str | tuple[str, ...], reason: str) -> None:
         if self.model.startswith(others):
-            raise InputError(f"{self.model} takes {takes}, no {given}: call `{method}`", model=self.model)
+            raise InputError(f"{self.model} {reason}", model=self.model)
 
     def _check_is_open(self) -> None:
         if self._is_finished:
@@ -478,8 +478,7 @@ def _parse_event(message: str | bytes) -> types.RealtimeEvent | None:
 
 def _check_inputs(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) -> dict[str, Any]:
     """Return the parameters of the URL. Raises `InputError`, or warns, as `checks` says."""
-    given = {name: value for name, value in inputs.items() if value is not None}
-    texts = {name: _to_text(name, value) for name, value in given.items()}
+    texts = {name: _to_text(name, value) for name, value in inputs.items() if value is not None}
     for error in _find_problems(policy.get_model(model), texts) if policy.mode != "off" else ():
         if policy.mode != "warn":
             raise error

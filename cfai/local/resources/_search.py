@@ -462,8 +462,8 @@ def _score(query: str, text: str) -> float:
     >>> _score("Where is New York?", "New York is in the north-east.")
     0.75
     """
-    asked, there = ({*re.findall(r"\w+", each.lower())} for each in (query, text))
-    return round(len(asked & there) / len(asked), 4) if asked else 0.0
+    query_words, text_words = ({*re.findall(r"\w+", each.lower())} for each in (query, text))
+    return round(len(query_words & text_words) / len(query_words), 4) if query_words else 0.0
 
 
 def _fits(filters: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
