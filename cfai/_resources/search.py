@@ -101,7 +101,11 @@ class _Searchable:
 
 
 class AiSearchNamespace(_Searchable):
-    """A namespace of AI Search: `ai.search()`. Its instances are made, listed, and searched together."""
+    """A namespace of AI Search: `ai.search()`. Its instances are made, listed, and searched together.
+
+    All raise `AiSearchNotFoundError` for what is not there, `AiSearchInternalError`, and for another 4xx the errors of
+    `run`.
+    """
 
     _has_several = True
 
@@ -164,7 +168,11 @@ class AiSearchNamespace(_Searchable):
 
 
 class AiSearchInstance(_Searchable):
-    """An instance of AI Search, an index of documents: `ai.search().get(id)`."""
+    """An instance of AI Search, an index of documents: `ai.search().get(id)`.
+
+    All raise `AiSearchNotFoundError` for what is not there, `AiSearchInternalError`, and for another 4xx the errors of
+    `run`.
+    """
 
     _has_several = False
 
@@ -185,15 +193,15 @@ class AiSearchInstance(_Searchable):
         return AiSearchJobs(self._api, self._path)
 
     def info(self) -> SearchInstanceInfo:
-        """Return its configuration and its state."""
+        """Return the instance's configuration and state."""
         return self._api.call(self._info())
 
     async def ainfo(self) -> SearchInstanceInfo:
-        """Return its configuration and its state, awaited."""
+        """Return the instance's configuration and state, awaited."""
         return await self._api.acall(self._info())
 
     def update(self, config: SearchInstanceConfig | Mapping[str, Any]) -> SearchInstanceInfo:
-        """Change its configuration, and return it.
+        """Change the instance's configuration, and return it.
 
         `public_endpoint_params` are replaced as a whole. That other keys stay as they are if they are left out is
         likely, but Cloudflare's pages do not say so.
@@ -201,15 +209,15 @@ class AiSearchInstance(_Searchable):
         return self._api.call(self._update(config))
 
     async def aupdate(self, config: SearchInstanceConfig | Mapping[str, Any]) -> SearchInstanceInfo:
-        """Change its configuration, awaited, and return it."""
+        """Change the instance's configuration, awaited, and return it."""
         return await self._api.acall(self._update(config))
 
     def stats(self) -> SearchStats:
-        """Return how many of its items are in which state."""
+        """Return how many of the instance's items are in which state."""
         return self._api.call(self._stats())
 
     async def astats(self) -> SearchStats:
-        """Return how many of its items are in which state, awaited."""
+        """Return how many of the instance's items are in which state, awaited."""
         return await self._api.acall(self._stats())
 
     def __repr__(self) -> str:

@@ -55,7 +55,7 @@ _PENDING = ("queued", "running")
 
 
 class AiSearchItems:
-    """The items of an instance: `instance.items`."""
+    """The items of an instance: `instance.items`. All raise as the methods of the instance do."""
 
     def __init__(self, api: AccountApi, instance_path: str) -> None:
         self._api = api
@@ -179,7 +179,7 @@ class AiSearchItems:
 
 
 class AiSearchItem:
-    """One item: `instance.items.get(id)`."""
+    """One item: `instance.items.get(id)`. All raise as the methods of its instance do."""
 
     def __init__(self, api: AccountApi, items_path: str, id: str) -> None:
         self._api = api
@@ -188,23 +188,23 @@ class AiSearchItem:
         """The service's own id for it."""
 
     def info(self) -> SearchItemInfo:
-        """Return how far it is indexed."""
+        """Return how far the item is indexed."""
         return self._api.call(self._info())
 
     async def ainfo(self) -> SearchItemInfo:
-        """Return how far it is indexed, awaited."""
+        """Return how far the item is indexed, awaited."""
         return await self._api.acall(self._info())
 
     def sync(self, *, wait_for_completion: bool = False) -> SearchItemInfo:
-        """Have it indexed anew, and return how far that is."""
+        """Have the item indexed anew, and return how far that is."""
         return self._api.call(self._sync(wait_for_completion))
 
     async def async_(self, *, wait_for_completion: bool = False) -> SearchItemInfo:
-        """Have it indexed anew, awaited, and return how far that is. `a` and `sync` make a keyword of Python."""
+        """Have the item indexed anew, awaited, and return how far that is. `a` and `sync` make a keyword of Python."""
         return await self._api.acall(self._sync(wait_for_completion))
 
     def download(self, *, to: str | os.PathLike[str] | None = None, overwrite: bool = False) -> SearchItemContent:
-        """Return its file, or write it `to` one while it comes: then `.path` is that, and `.content` empty.
+        """Return the item's file, or write it `to` one while it comes: then `.path` is that, and `.content` empty.
 
         The rules for the path are those of `Audio.save`. If the download breaks off, no file is left.
         """
@@ -225,7 +225,7 @@ class AiSearchItem:
     async def adownload(
         self, *, to: str | os.PathLike[str] | None = None, overwrite: bool = False
     ) -> SearchItemContent:
-        """Return its file, awaited, or write it `to` one while it comes."""
+        """Return the item's file, awaited, or write it `to` one while it comes."""
         if to is None:
             return await self._api.acall(self._download(_read_content))
         async with await self._api.acall(self._download(AsyncFileStream, wants_file=True)) as stream:
@@ -243,19 +243,25 @@ class AiSearchItem:
         return _describe_file(stream.response, size, path=target)
 
     def chunks(self, *, limit: int = 20, offset: int = 0) -> Pages[SearchItemChunk]:
-        """List its chunks from the `offset`th on, `limit` a page, from 1 to 100. Each page is fetched when come to."""
+        """List the chunks from the `offset`th on, `limit` a page, from 1 to 100.
+
+        Each page is fetched when it is come to.
+        """
         return Pages(self._api, *self._list_chunks(limit, offset))
 
     def achunks(self, *, limit: int = 20, offset: int = 0) -> AsyncPages[SearchItemChunk]:
-        """List its chunks, for `async for`."""
+        """List the chunks, for `async for`."""
         return AsyncPages(self._api, *self._list_chunks(limit, offset))
 
     def logs(self, *, limit: int = 50, cursor: str = "") -> Pages[SearchItemLog]:
-        """List what was done with it, from `cursor` on, `limit` a page, from 1 to 100. Each is fetched when come to."""
+        """List what was done with the item, from `cursor` on, `limit` a page, from 1 to 100.
+
+        Each page is fetched when it is come to.
+        """
         return Pages(self._api, *self._list_logs(limit, cursor))
 
     def alogs(self, *, limit: int = 50, cursor: str = "") -> AsyncPages[SearchItemLog]:
-        """List what was done with it, for `async for`."""
+        """List what was done with the item, for `async for`."""
         return AsyncPages(self._api, *self._list_logs(limit, cursor))
 
     def __repr__(self) -> str:

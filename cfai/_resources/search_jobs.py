@@ -11,7 +11,7 @@ from cfai.types import SearchJobInfo, SearchJobLog
 
 
 class AiSearchJobs:
-    """The jobs of an instance: `instance.jobs`."""
+    """The jobs of an instance: `instance.jobs`. All raise as the methods of the instance do."""
 
     def __init__(self, api: AccountApi, instance_path: str) -> None:
         self._api = api
@@ -46,7 +46,7 @@ class AiSearchJobs:
 
 
 class AiSearchJob:
-    """One job: `instance.jobs.get(id)`."""
+    """One job: `instance.jobs.get(id)`. All raise as the methods of its instance do."""
 
     def __init__(self, api: AccountApi, jobs_path: str, id: str) -> None:
         self._api = api
@@ -55,27 +55,27 @@ class AiSearchJob:
         """The service's own id for it."""
 
     def info(self) -> SearchJobInfo:
-        """Return how far it is."""
+        """Return how far the job is."""
         return self._api.call(self._info())
 
     async def ainfo(self) -> SearchJobInfo:
-        """Return how far it is, awaited."""
+        """Return how far the job is, awaited."""
         return await self._api.acall(self._info())
 
     def cancel(self) -> SearchJobInfo:
-        """End it, and return how far it came."""
+        """End the job, and return how far it came."""
         return self._api.call(self._cancel())
 
     async def acancel(self) -> SearchJobInfo:
-        """End it, awaited, and return how far it came."""
+        """End the job, awaited, and return how far it came."""
         return await self._api.acall(self._cancel())
 
     def logs(self, *, page: int | None = None, per_page: int | None = None) -> Pages[SearchJobLog]:
-        """List what it did, or one `page` of it. Each page is fetched when it is come to."""
+        """List what the job did, or one `page` of it. Each page is fetched when it is come to."""
         return Pages(self._api, *list_pages(f"{self._path}/logs", SearchJobLog, {"page": page, "per_page": per_page}))
 
     def alogs(self, *, page: int | None = None, per_page: int | None = None) -> AsyncPages[SearchJobLog]:
-        """List what it did, for `async for`."""
+        """List what the job did, for `async for`."""
         return AsyncPages(
             self._api, *list_pages(f"{self._path}/logs", SearchJobLog, {"page": page, "per_page": per_page})
         )

@@ -94,7 +94,7 @@ class ConversionOptions(TypedDict, total=False):
     """
 
     output: OutputConversion
-    """What all become."""
+    """The form that all are converted to."""
     image: ImageConversion
     """Pictures."""
     html: HtmlConversion

@@ -50,31 +50,31 @@ class SearchQueryRewrite(TypedDict, total=False):
     """The rewriting of a question by a model, before it is looked for."""
 
     enabled: bool
-    """True if it does."""
+    """True if it is rewritten."""
     model: str
-    """Which one."""
+    """The model that rewrites it."""
     rewrite_prompt: str
-    """What it is told."""
+    """The instructions for that model."""
 
 
 class SearchReranking(TypedDict, total=False):
     """The ordering anew of what was found, by a model."""
 
     enabled: bool
-    """True if it does."""
+    """True if it is ordered anew."""
     model: str
-    """Which one."""
+    """The model that scores it."""
     match_threshold: float
-    """The least score that it gives, from 0 to 1."""
+    """The least score of that model's, from 0 to 1."""
 
 
 class SearchCache(TypedDict, total=False):
     """The giving again of an earlier answer to a like question."""
 
     enabled: bool
-    """True if it is."""
+    """True if earlier answers count."""
     cache_threshold: Literal["super_strict_match", "close_enough", "flexible_friend", "anything_goes"]
-    """How like it has to be."""
+    """How alike the two questions have to be, the strictest first."""
 
 
 class SearchOptions(TypedDict, total=False):
@@ -102,7 +102,7 @@ class SearchParams(TypedDict, total=False):
     messages: Sequence[Mapping[str, Any]]
     """A conversation, with a message of the user in it."""
     ai_search_options: SearchOptions
-    """How."""
+    """How it is searched."""
 
 
 class SearchChatParams(TypedDict, total=False):
@@ -139,7 +139,7 @@ class SearchInstanceFilters(TypedDict, total=False):
     order_by: Literal["created_at"]
     """What they are ordered by."""
     order_by_direction: Literal["asc", "desc"]
-    """In which direction."""
+    """`desc` has the newest first."""
     page: int
     """This page alone, from 1."""
     per_page: int
@@ -179,7 +179,7 @@ class SearchInstanceConfig(TypedDict, total=False):
     source: str
     """The bucket, or the address."""
     source_params: Mapping[str, Any]
-    """What of it is taken."""
+    """The part of the source that is taken, such as `prefix`, `include_items` and `exclude_items`."""
     token_id: str
     """The token that reads the source."""
     ai_gateway_id: str
@@ -209,7 +209,7 @@ class SearchInstanceConfig(TypedDict, total=False):
     sync_interval: int
     """Seconds between two looks at the source."""
     metadata: Mapping[str, Any]
-    """What you like."""
+    """Anything of your own."""
 
 
 # What is found
@@ -253,9 +253,9 @@ class SearchFailure(Fields):
     """An instance of a namespace that could not be searched."""
 
     instance_id: str | None = None
-    """Which one."""
+    """The id of the instance."""
     message: str | None = None
-    """Why."""
+    """Why it could not be searched."""
 
 
 class SearchResults(Output):
@@ -341,13 +341,13 @@ class SearchItemInfo(Output):
     error: str | None = None
     """Why it could not be indexed."""
     checksum: str | None = None
-    """Of its content."""
+    """The checksum of its content."""
     namespace: str | None = None
     """The namespace of its instance."""
     chunks_count: int | None = None
     """How many chunks it has."""
     file_size: int | None = None
-    """Its bytes."""
+    """Its size in bytes."""
     source_id: str | None = None
     """`builtin` if it was uploaded, else the type and the name of its source."""
     last_seen_at: str | None = None
@@ -377,11 +377,11 @@ class SearchItemLog(Fields):
     """A line of what was done with an item. Some fields are named as in JavaScript."""
 
     timestamp: str | None = None
-    """When."""
+    """When it was done, as the service writes it."""
     action: str | None = None
-    """What."""
+    """The service's word for what was done."""
     message: str | None = None
-    """A sentence."""
+    """A sentence about it."""
     fileKey: str | None = None
     """The key of the item."""
     chunkCount: int | None = None
@@ -403,7 +403,7 @@ class SearchItemContent:
     filename: str
     """As the service declares it; do not write to a path that it names without a look at it."""
     size: int
-    """Its bytes."""
+    """Its size in bytes."""
     content: bytes = field(default=b"", repr=False)
     """The bytes; empty if they were written to a file."""
     path: Path | None = None
@@ -424,7 +424,7 @@ class SearchJobInfo(Output):
     ended_at: str | None = None
     """When it ended."""
     end_reason: str | None = None
-    """Why."""
+    """Why it ended."""
     last_seen_at: str | None = None
     """When it last gave a sign."""
 
