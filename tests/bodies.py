@@ -1,11 +1,15 @@
-"""Bodies of answers and streams, and what sends one over a real connection."""
+"""Bodies of answers and streams, what sends one over a real connection, and what reads a form."""
 
 from __future__ import annotations
 
 import json
+from email import message_from_bytes
+from email.policy import HTTP
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import httpx
+
     from tests.conftest import Peer
 
 DONE = b"data: [DONE]\n\n"
@@ -96,3 +100,19 @@ def answering(peer: Peer) -> None:
             peer.answer(b'{"errors":[{"code":5006,"message":"bad"}]}', status="400 Bad Request")
         else:
             peer.answer(OK)
+
+
+def read_form(request: httpx.Request) -> list[tuple[str, str | None, str | None, bytes]]:
+    """Return name, file name, content type and content of each part of a form."""
+    head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
+    message: Any = message_from_bytes(head + request.content, policy=HTTP)
+    assert message.get_content_type() == "multipart/form-data"
+    return [
+        (
+            part.get_param("name", header="content-disposition"),
+            part.get_filename(),
+            part["content-type"],
+            part.get_payload(decode=True),
+        )
+        for part in message.iter_parts()
+    ]

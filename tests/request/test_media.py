@@ -17,8 +17,6 @@ import wave
 from base64 import b64decode, b64encode, encodebytes
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
-from email import message_from_bytes
-from email.policy import HTTP
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -34,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cfai import Ai, BadRequestError, CfaiError, InputError, types
 from cfai._request import StreamedFile, open_medium
+from tests.bodies import read_form
 from tests.conftest import ASYNC, SYNC_AND_ASYNC, Caller, Callers, Peer, Serve, Service, row
 
 NOVA = "@cf/deepgram/nova-3"
@@ -120,22 +119,6 @@ def picture(tmp_path: Path) -> Path:
     path = tmp_path / "picture.png"
     path.write_bytes(PNG)
     return path
-
-
-def read_form(request: httpx.Request) -> list[tuple[str, str | None, str | None, bytes]]:
-    """Return name, file name, content type and content of each part of a form."""
-    head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
-    message: Any = message_from_bytes(head + request.content, policy=HTTP)
-    assert message.get_content_type() == "multipart/form-data"
-    return [
-        (
-            part.get_param("name", header="content-disposition"),
-            part.get_filename(),
-            part["content-type"],
-            part.get_payload(decode=True),
-        )
-        for part in message.iter_parts()
-    ]
 
 
 # What each model gets

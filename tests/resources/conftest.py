@@ -12,6 +12,7 @@ import pytest
 from cfai import Ai
 from cfai._resources import AsyncPages, Pages
 from cfai.local import Emulator
+from tests.conftest import ACCOUNT, TOKEN
 from tests.resources.sessions import Go
 
 
@@ -42,6 +43,12 @@ def invoke(request: pytest.FixtureRequest) -> Invoke:
 def list_requests(route: Any) -> list[httpx.Request]:
     """Return the requests that a mocked route has had."""
     return [call.request for call in route.calls]
+
+
+@pytest.fixture
+def remote() -> Ai:
+    """A client of Cloudflare, whose answers a test mocks."""
+    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
 
 
 @pytest.fixture

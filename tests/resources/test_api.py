@@ -32,11 +32,6 @@ from tests.resources.conftest import Invoke
 SEARCH = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/models/search"
 
 
-@pytest.fixture
-def remote() -> Ai:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
-
-
 @respx.mock
 def test_a_request_has_the_account_the_token_and_its_parameters(remote: Ai, invoke: Invoke) -> None:
     route = respx.get(SEARCH).respond(json={"success": True, "result": [{"name": "@cf/a/b"}], "errors": []})

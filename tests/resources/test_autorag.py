@@ -23,7 +23,7 @@ from cfai import (
     NotFoundError,
     PermissionDeniedError,
 )
-from tests.conftest import ACCOUNT, TOKEN, row
+from tests.conftest import ACCOUNT, row
 from tests.resources.conftest import Invoke
 
 RAGS = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/autorag/rags"
@@ -34,11 +34,6 @@ RESULT: dict[str, Any] = {
     "has_more": False,
     "next_page": None,
 }
-
-
-@pytest.fixture
-def remote() -> Ai:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
 
 
 @respx.mock

@@ -25,9 +25,9 @@ from cfai import (
 )
 from cfai.local import Emulator
 from cfai.types import Finetune
+from tests.bodies import read_form
 from tests.conftest import ACCOUNT, TOKEN, row
 from tests.resources.conftest import Invoke
-from tests.resources.test_markdown import parts_of
 
 URL = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/finetunes"
 MISTRAL = "@cf/mistral/mistral-7b-instruct-v0.2-lora"
@@ -36,11 +36,6 @@ LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 WEIGHTS = (10).to_bytes(8, "little") + b'{"a": {}} ' + bytes(1000)
 WIDE = b'{"model_type": "mistral", "r": 64}'
 RECORD = {"id": "1-2", "name": "tickets", "model": MISTRAL, "description": "d", "public": False}
-
-
-@pytest.fixture
-def remote() -> Ai:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
 
 
 @pytest.fixture
@@ -111,7 +106,7 @@ def test_a_folder_becomes_a_fine_tune_with_both_files(
         made = invoke(remote.finetunes, method, *arguments, **record)
         assert (made.id, made.name, made.public) == ("1-2", "tickets", False)
         assert json.loads(created.calls.last.request.content) == record
-    sent = [parts_of(call.request) for call in uploaded.calls]
+    sent = [read_form(call.request) for call in uploaded.calls]
     assert [[part[:2] for part in parts] for parts in sent] == [
         [("file_name", None), ("file", "adapter_config.json")],
         [("file_name", None), ("file", "adapter_model.safetensors")],
@@ -129,7 +124,7 @@ def test_a_folder_becomes_a_fine_tune_with_both_files(
     for rank, size in ((1, 100), (32, 1_000_000)):
         config.write_text(json.dumps({"model_type": "mistral", "r": rank}).ljust(size), "utf-8")
         invoke(remote.finetunes, "upload_asset", "1-2", config)
-        assert parts_of(uploaded.calls.last.request)[1][3] == config.read_bytes()
+        assert read_form(uploaded.calls.last.request)[1][3] == config.read_bytes()
     for call in uploaded.calls:
         assert int(call.request.headers["content-length"]) == len(call.request.content)
 
@@ -275,7 +270,7 @@ def test_weights_are_read_in_pieces_and_the_bar_follows(
     assert invoke(remote.finetunes, "upload_asset", "mine", path, progress=True) is None
     assert 0 < min(reads) <= max(reads) <= 64 * 1024
     assert len(reads) > 45
-    assert len(parts_of(route.calls.last.request)[1][3]) == path.stat().st_size
+    assert len(read_form(route.calls.last.request)[1][3]) == path.stat().st_size
     assert "adapter_model.safetensors, MB" in (shown := capsys.readouterr().err)
     assert "3/3" in shown
 

@@ -85,8 +85,8 @@ LOG: dict[str, Any] = {
 
 
 @pytest.fixture
-def gateway() -> AiGateway:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0).gateway("my-gateway")
+def gateway(remote: Ai) -> AiGateway:
+    return remote.gateway("my-gateway")
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-from email import message_from_bytes
-from email.policy import HTTP
 from pathlib import Path
 from typing import Any
 
@@ -25,39 +23,19 @@ from cfai import (
     types,
 )
 from cfai.local import Emulator
+from tests.bodies import read_form
 from tests.conftest import ACCOUNT, TOKEN, row
 from tests.resources.conftest import Invoke
 
 URL = f"https://api.cloudflare.com/client/v4/accounts/{ACCOUNT}/ai/tomarkdown"
 PDF = b"%PDF-1.7 " + b"x" * 100
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-Part = tuple[str, str | None, str, bytes]
-
-
-@pytest.fixture
-def remote() -> Ai:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
 
 
 def answer(*names: str) -> dict[str, Any]:
     """Return an answer with a result for each name."""
     item = {"mimeType": "application/pdf", "format": "markdown", "tokens": 0}
     return {"success": True, "result": [{"name": name, **item, "data": f"of {name}"} for name in names]}
-
-
-def parts_of(request: httpx.Request) -> list[Part]:
-    """Return the fields of a form, each with its file name, type and content."""
-    head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
-    message: Any = message_from_bytes(head + request.content, policy=HTTP)
-    return [
-        (
-            part.get_param("name", header="content-disposition"),
-            part.get_filename(),
-            part.get_content_type(),
-            part.get_payload(decode=True),
-        )
-        for part in message.iter_parts()
-    ]
 
 
 @respx.mock
@@ -75,7 +53,7 @@ def test_one_document_gives_its_result(remote: Ai, invoke: Invoke) -> None:
     request = route.calls.last.request
     assert request.headers["authorization"] == f"Bearer {TOKEN}"
     assert int(request.headers["content-length"]) == len(request.content)
-    assert parts_of(request) == [("files", "report.pdf", "application/pdf", PDF)]
+    assert read_form(request) == [("files", "report.pdf", "application/pdf", PDF)]
 
 
 @respx.mock
@@ -114,7 +92,7 @@ def test_every_form_of_a_document_is_sent_with_name_and_type(remote: Ai, invoke:
         route = respx.post(URL).respond(json=answer(name))
         with row(document):
             assert invoke(remote, "to_markdown", document).name == name
-            [(field, _, found, sent)] = parts_of(route.calls.last.request)
+            [(field, _, found, sent)] = read_form(route.calls.last.request)
             assert (field, found, sent) == ("files", media_type, content)
             assert f'filename="{name}"'.encode() in route.calls.last.request.content
     with path.open("rb") as file:
@@ -129,7 +107,7 @@ def test_several_documents_go_in_one_request_and_keep_their_order(remote: Ai, in
     for files in (documents, iter(documents)):
         results = invoke(remote, "to_markdown", files)
         assert [result.name for result in results] == ["a.pdf", "b.csv"]
-        assert [part[:3] for part in parts_of(route.calls.last.request)] == [
+        assert [part[:3] for part in read_form(route.calls.last.request)] == [
             ("files", "a.pdf", "application/pdf"),
             ("files", "b.csv", "text/csv"),
         ]
@@ -217,14 +195,14 @@ def test_options_are_sent_by_the_names_of_the_binding(remote: Ai, invoke: Invoke
     for options in ({"conversion_options": ours}, {"conversion_options": sent}, {"conversionOptions": sent}):
         with row(options):
             invoke(remote, "to_markdown", ("a.pdf", PDF), **options)
-            [_, (field, filename, _, content)] = parts_of(route.calls.last.request)
+            [_, (field, filename, _, content)] = read_form(route.calls.last.request)
             assert (field, filename, json.loads(content)) == ("conversionOptions", None, sent)
     for options in ({"extra_headers": {"Example": "header"}}, {"extraHeaders": {"example": "header"}}):
         invoke(remote, "to_markdown", ("a.pdf", PDF), **options, conversion_options=None)
         request = route.calls.last.request
         assert request.headers["example"] == "header"
         assert request.headers["content-type"].startswith("multipart/form-data; boundary=")
-        assert len(parts_of(request)) == 1
+        assert len(read_form(request)) == 1
 
 
 @respx.mock
@@ -369,7 +347,7 @@ def test_an_open_file_may_stand_twice_and_is_left_as_it_was(remote: Ai, invoke: 
         file.seek(4)
         invoke(remote, "to_markdown", [file, ("b.csv", file)])
         assert file.tell() == 4
-    assert [part[3] for part in parts_of(route.calls.last.request)] == [b"1,2\n" * 50_000] * 2
+    assert [part[3] for part in read_form(route.calls.last.request)] == [b"1,2\n" * 50_000] * 2
 
 
 @respx.mock
@@ -383,7 +361,7 @@ def test_a_pipe_is_sent_whole(remote: Ai, invoke: Invoke) -> None:
 
     route = respx.post(URL).respond(json=answer("document.pdf"))
     assert invoke(remote, "to_markdown", Pipe()).ok
-    assert parts_of(route.calls.last.request)[0][3] == PDF
+    assert read_form(route.calls.last.request)[0][3] == PDF
 
 
 def test_many_files_of_one_request_are_open_one_at_a_time(

@@ -8,7 +8,7 @@ import pytest
 import respx
 
 from cfai import Ai, AiInternalError, AuthenticationError, BadRequestError, ConfigurationError, NotFoundError
-from tests.conftest import ACCOUNT, TOKEN, row
+from tests.conftest import row
 from tests.resources.conftest import Invoke
 
 GLM = "@cf/zai-org/glm-4.7-flash"
@@ -31,8 +31,7 @@ def test_models_are_listed_by_every_filter(ai: Ai, invoke: Invoke) -> None:
 
 
 @respx.mock
-def test_a_list_for_openrouter_is_read_in_each_shape_that_it_may_have(invoke: Invoke) -> None:
-    remote = Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
+def test_a_list_for_openrouter_is_read_in_each_shape_that_it_may_have(remote: Ai, invoke: Invoke) -> None:
     rows = [{"id": GLM, "name": "GLM", "created": 1, "pricing": {"prompt": "0.1"}}]
     bodies: list[Any] = [{"data": rows}, {"success": True, "result": {"data": rows}}, {"result": rows}, rows]
     for body in bodies:
@@ -51,8 +50,7 @@ def test_a_schema_has_inputs_and_output(ai: Ai, invoke: Invoke) -> None:
 
 
 @respx.mock
-def test_errors_of_the_list_have_the_name_of_the_binding(invoke: Invoke) -> None:
-    remote = Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
+def test_errors_of_the_list_have_the_name_of_the_binding(remote: Ai, invoke: Invoke) -> None:
     refusal = {"success": False, "errors": [{"code": 7003, "message": "Bad task"}]}
     rows: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"status_code": 400, "json": refusal}, BadRequestError, "Bad task"),

@@ -43,11 +43,6 @@ CHUNK = {
 
 
 @pytest.fixture
-def remote() -> Ai:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0)
-
-
-@pytest.fixture
 def docs(ai: Ai) -> AiSearchInstance:
     """An instance of the emulator with two documents in it, indexed."""
     instance = ai.search().create({"id": "docs", "custom_metadata": [{"field_name": "year", "data_type": "number"}]})

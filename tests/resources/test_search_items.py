@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from email import message_from_bytes
-from email.policy import HTTP
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +25,7 @@ from cfai import (
     StreamTruncatedError,
 )
 from cfai.local import Emulator
+from tests.bodies import read_form
 from tests.conftest import ACCOUNT, TOKEN, row
 from tests.resources.conftest import Invoke, list_requests
 
@@ -35,27 +34,13 @@ TEXT = "New York is a city.\n\nBoston is another.\n"
 
 
 @pytest.fixture
-def remote() -> AiSearchInstance:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0).search().get("docs")
+def remote_docs(remote: Ai) -> AiSearchInstance:
+    return remote.search().get("docs")
 
 
 @pytest.fixture
 def docs(ai: Ai) -> AiSearchInstance:
     return ai.search().create({"id": "docs"})
-
-
-def read_form(request: httpx.Request) -> dict[str, tuple[str | None, str, bytes]]:
-    """Return the parts of a form by their names: the file's name, the type, and the content."""
-    head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
-    message: Any = message_from_bytes(head + request.content, policy=HTTP)
-    return {
-        part.get_param("name", header="content-disposition"): (
-            part.get_filename(),
-            part.get_content_type(),
-            part.get_payload(decode=True),
-        )
-        for part in message.iter_parts()
-    }
 
 
 class _Pipe:
@@ -67,7 +52,7 @@ class _Pipe:
 
 @respx.mock
 def test_an_upload_is_a_form_with_a_file_and_its_options(
-    remote: AiSearchInstance, invoke: Invoke, tmp_path: Path
+    remote_docs: AiSearchInstance, invoke: Invoke, tmp_path: Path
 ) -> None:
     path = tmp_path / "on-disk.bin"
     path.write_bytes(TEXT.encode())
@@ -86,15 +71,15 @@ def test_an_upload_is_a_form_with_a_file_and_its_options(
             route = respx.post(ITEMS).respond(json={"success": True, "result": {"id": "i", "key": "usa.md"}})
             with row(content):
                 options = {"metadata": {"year": 2024, "é": [1]}, "wait_for_completion": True}
-                assert invoke(remote.items, "upload", "usa.md", content, **options).id == "i"
+                assert invoke(remote_docs.items, "upload", "usa.md", content, **options).id == "i"
                 request = route.calls.last.request
-                form = read_form(request)
+                form = {part[0]: part[1:] for part in read_form(request)}
                 assert form["file"] == ("usa.md", "text/markdown", expected)
                 assert json.loads(form["metadata"][2]) == {"year": 2024, "é": [1]}
                 assert form["wait_for_completion"][2] == b"true"
                 assert int(request.headers["content-length"]) == len(request.content)
-    invoke(remote.items, "upload", "x" * 128, b"%PDF-1.7")
-    assert read_form(respx.calls.last.request) == {"file": ("x" * 128, "application/pdf", b"%PDF-1.7")}
+    invoke(remote_docs.items, "upload", "x" * 128, b"%PDF-1.7")
+    assert read_form(respx.calls.last.request) == [("file", "x" * 128, "application/pdf", b"%PDF-1.7")]
 
 
 def test_an_upload_is_read_from_disk_while_it_is_sent_and_again_for_a_retry(
@@ -113,7 +98,7 @@ def test_an_upload_is_read_from_disk_while_it_is_sent_and_again_for_a_retry(
 
 
 def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(
-    remote: AiSearchInstance, invoke: Invoke, tmp_path: Path
+    remote_docs: AiSearchInstance, invoke: Invoke, tmp_path: Path
 ) -> None:
     there = tmp_path / "there.md"
     there.write_text("x")
@@ -134,11 +119,11 @@ def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(
     with respx.mock:
         for name, content, options, reason in rows:
             with row((name, content)), pytest.raises(InputError, match=reason):
-                invoke(remote.items, "upload", name, content, **options)
+                invoke(remote_docs.items, "upload", name, content, **options)
         with pytest.raises(ConfigurationError, match=said):
-            invoke(remote.items, "upload", "a.md", "x", wait_for_completion="false")
+            invoke(remote_docs.items, "upload", "a.md", "x", wait_for_completion="false")
         with pytest.raises(ConfigurationError, match=said):
-            remote.items.get("i").sync(wait_for_completion=cast("Any", "false"))
+            remote_docs.items.get("i").sync(wait_for_completion=cast("Any", "false"))
 
 
 def test_a_file_that_changes_while_it_is_sent_is_named(docs: AiSearchInstance, tmp_path: Path) -> None:
@@ -161,7 +146,7 @@ def test_an_upload_is_polled_until_it_is_indexed(docs: AiSearchInstance, invoke:
 
 
 @respx.mock
-def test_polling_ends_with_the_last_that_was_heard(remote: AiSearchInstance, invoke: Invoke) -> None:
+def test_polling_ends_with_the_last_that_was_heard(remote_docs: AiSearchInstance, invoke: Invoke) -> None:
     def build(status: str | None) -> dict[str, Any]:
         return {"success": True, "result": {"id": "i", "status": status}}
 
@@ -179,15 +164,15 @@ def test_polling_ends_with_the_last_that_was_heard(remote: AiSearchInstance, inv
         info.mock(side_effect=[httpx.Response(200, json=build(status)) for status in statuses])
         with row((statuses[:3], timeout)):
             options = {"poll_interval": 0.001, "timeout": timeout}
-            assert invoke(remote.items, "upload_and_poll", "a.md", "x", **options).status == last
+            assert invoke(remote_docs.items, "upload_and_poll", "a.md", "x", **options).status == last
     respx.post(ITEMS).respond(json=build("completed"))
     calls = info.call_count
-    assert invoke(remote.items, "upload_and_poll", "a", "x").status == "completed"
+    assert invoke(remote_docs.items, "upload_and_poll", "a", "x").status == "completed"
     assert info.call_count == calls, "what is done at once is not asked about"
     uploads = len(respx.calls)
     for options in ({"poll_interval": 0}, {"poll_interval": None}, {"timeout": -1}):
         with pytest.raises(ConfigurationError, match="must be a positive number of seconds"):
-            invoke(remote.items, "upload_and_poll", "a.md", "x", **options)
+            invoke(remote_docs.items, "upload_and_poll", "a.md", "x", **options)
     assert len(respx.calls) == uploads
 
 
@@ -244,8 +229,8 @@ def test_an_item_is_indexed_anew_and_says_what_was_done(docs: AiSearchInstance, 
 
 
 @respx.mock
-def test_logs_follow_the_cursor_and_chunks_the_offset(remote: AiSearchInstance, invoke: Invoke) -> None:
-    item = remote.items.get("i")
+def test_logs_follow_the_cursor_and_chunks_the_offset(remote_docs: AiSearchInstance, invoke: Invoke) -> None:
+    item = remote_docs.items.get("i")
 
     def page(names: list[str], **info: Any) -> httpx.Response:
         return httpx.Response(
@@ -275,14 +260,14 @@ def test_logs_follow_the_cursor_and_chunks_the_offset(remote: AiSearchInstance, 
 
 @respx.mock
 def test_equal_pages_of_the_log_are_all_given_and_one_cursor_is_asked_once(
-    remote: AiSearchInstance, invoke: Invoke
+    remote_docs: AiSearchInstance, invoke: Invoke
 ) -> None:
     rows: list[tuple[list[str | None], int]] = [(["2", "3", "4", None], 4), (["2", "2", "2"], 2)]
     for cursors, count in rows:
         replies = [{"result": [{"action": "x"}], "result_info": {"cursor": cursor}} for cursor in cursors]
         respx.get(f"{ITEMS}/i/logs").mock(side_effect=[httpx.Response(200, json=reply) for reply in replies])
         with row(cursors):
-            assert len(invoke(remote.items.get("i"), "logs", limit=1)) == count
+            assert len(invoke(remote_docs.items.get("i"), "logs", limit=1)) == count
 
 
 def test_a_download_is_given_or_written_to_a_file(docs: AiSearchInstance, invoke: Invoke, tmp_path: Path) -> None:
@@ -330,31 +315,33 @@ class _Breaking(httpx.SyncByteStream, httpx.AsyncByteStream):
 
 
 @respx.mock
-def test_a_download_that_breaks_off_leaves_no_file(remote: AiSearchInstance, invoke: Invoke, tmp_path: Path) -> None:
+def test_a_download_that_breaks_off_leaves_no_file(
+    remote_docs: AiSearchInstance, invoke: Invoke, tmp_path: Path
+) -> None:
     route = respx.get(f"{ITEMS}/i/download")
     route.mock(side_effect=[httpx.Response(200, stream=_Breaking())])
     with pytest.raises(StreamTruncatedError, match="the connection broke"):
-        invoke(remote.items.get("i"), "download", to=tmp_path / "usa.md")
+        invoke(remote_docs.items.get("i"), "download", to=tmp_path / "usa.md")
     assert list(tmp_path.iterdir()) == []
     assert route.calls.last.request.headers["accept"] == "application/octet-stream"
 
 
 @respx.mock
-def test_a_download_is_no_json_that_is_read(remote: AiSearchInstance, invoke: Invoke, tmp_path: Path) -> None:
+def test_a_download_is_no_json_that_is_read(remote_docs: AiSearchInstance, invoke: Invoke, tmp_path: Path) -> None:
     content = b'{"success": false, "errors": [{"message": "as written"}]}'
     headers = {"content-type": "application/json", "content-disposition": 'attachment; filename="a b.json"'}
     respx.get(f"{ITEMS}/i/download").respond(200, content=content, headers=headers)
-    file = invoke(remote.items.get("i"), "download")
+    file = invoke(remote_docs.items.get("i"), "download")
     assert (file.content, file.filename, file.content_type) == (content, "a b.json", "application/json")
-    invoke(remote.items.get("i"), "download", to=tmp_path / "a.json")
+    invoke(remote_docs.items.get("i"), "download", to=tmp_path / "a.json")
     assert (tmp_path / "a.json").read_bytes() == content
     respx.get(f"{ITEMS}/i/download").respond(200, content=b"%PDF", headers={"content-type": "application/pdf; a=b"})
-    assert invoke(remote.items.get("i"), "download", to=tmp_path / "a").path == tmp_path / "a.pdf"
+    assert invoke(remote_docs.items.get("i"), "download", to=tmp_path / "a").path == tmp_path / "a.pdf"
     packed = {"content": gzip.compress(b"# A"), "headers": {"content-encoding": "gzip"}}
     respx.get(f"{ITEMS}/i/download").respond(200, **packed)
-    assert invoke(remote.items.get("i"), "download", to=tmp_path / "b.md").path.read_bytes() == b"# A"
+    assert invoke(remote_docs.items.get("i"), "download", to=tmp_path / "b.md").path.read_bytes() == b"# A"
     respx.get(f"{ITEMS}/i/download").respond(200, content=b"\x00")
-    plain = invoke(remote.items.get("i"), "download")
+    plain = invoke(remote_docs.items.get("i"), "download")
     assert (plain.filename, plain.content_type, TOKEN in repr(file)) == ("", "application/octet-stream", False)
 
 
@@ -368,22 +355,22 @@ def test_a_download_touches_no_file_but_its_own(docs: AiSearchInstance, invoke: 
 
 @respx.mock
 def test_an_error_in_the_place_of_a_document_is_raised(
-    remote: AiSearchInstance, invoke: Invoke, tmp_path: Path
+    remote_docs: AiSearchInstance, invoke: Invoke, tmp_path: Path
 ) -> None:
     body = {"success": False, "errors": [{"code": 7002, "message": "Not Found: item"}], "result": None}
     respx.get(f"{ITEMS}/i/download").respond(200, json=body)
     for options in ({}, {"to": tmp_path / "usa.md"}):
         with row(options), pytest.raises(AiSearchInternalError, match="Not Found: item"):
-            invoke(remote.items.get("i"), "download", **options)
+            invoke(remote_docs.items.get("i"), "download", **options)
     assert list(tmp_path.iterdir()) == []
     documents: list[Any] = [[1], {"success": False}, {"errors": []}]
     for document in documents:
         respx.get(f"{ITEMS}/i/download").respond(200, json=document)
         with row(document):
-            invoke(remote.items.get("i"), "download", to=tmp_path / "a.json", overwrite=True)
+            invoke(remote_docs.items.get("i"), "download", to=tmp_path / "a.json", overwrite=True)
             assert json.loads((tmp_path / "a.json").read_text()) == document
     respx.get(f"{ITEMS}/i/download").respond(200, text=json.dumps(body))
-    assert json.loads(invoke(remote.items.get("i"), "download").content) == body
+    assert json.loads(invoke(remote_docs.items.get("i"), "download").content) == body
 
 
 def test_what_is_no_text_is_indexed_as_a_text_that_says_so(docs: AiSearchInstance, invoke: Invoke) -> None:

@@ -55,8 +55,8 @@ def read(request: pytest.FixtureRequest) -> ReadStream:
 
 
 @pytest.fixture
-def docs() -> AiSearchInstance:
-    return Ai(account_id=ACCOUNT, api_token=TOKEN, max_retries=0).search().get("docs")
+def docs(remote: Ai) -> AiSearchInstance:
+    return remote.search().get("docs")
 
 
 def event(content: str | None, **rest: Any) -> str:
