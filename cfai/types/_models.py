@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypedDict
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from cfai.types._output import Fields, Output, TextField
-
-_AS_LIST = BeforeValidator(lambda value: [] if value is None else value)
+from cfai.types._output import AS_LIST, Fields, Output, TextField
 
 
 class ModelFilters(TypedDict, total=False):
@@ -56,7 +54,7 @@ class ModelInfo(Fields):
     """A sentence or more."""
     task: ModelTask | None = None
     """What it is for."""
-    tags: Annotated[list[str], _AS_LIST] = Field(default_factory=list[str])
+    tags: Annotated[list[str], AS_LIST] = Field(default_factory=list[str])
     """Words that it was given."""
     created_at: str | None = None
     """When it came, such as `2023-09-25 19:21:11.898`."""

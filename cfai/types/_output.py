@@ -102,6 +102,9 @@ def to_text(value: Any) -> str:
 TextField: TypeAlias = Annotated[str, BeforeValidator(to_text)]
 """A field that is text, whatever the service sends."""
 
+AS_LIST = BeforeValidator(lambda value: [] if value is None else value)
+"""Makes a list without items of a `null`."""
+
 
 class Result(ShortModel):
     """An answer of the service, and the facts of its call."""

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 from pydantic import BeforeValidator, Field
 
 from cfai._repr import short_repr
-from cfai.types._output import Fields, Output
+from cfai.types._output import AS_LIST, Fields, Output, TextField
 from cfai.types._text import Choice, TextOutput
 
 ItemStatus = Literal["queued", "running", "completed", "error", "skipped", "outdated"]
@@ -214,8 +214,6 @@ class SearchInstanceConfig(TypedDict, total=False):
 
 # What is found
 
-_AS_LIST = BeforeValidator(lambda value: [] if value is None else value)
-_AS_TEXT = BeforeValidator(lambda value: "" if value is None else value)
 _AS_OBJECT = BeforeValidator(lambda value: {} if value is None else value)
 
 
@@ -239,7 +237,7 @@ class SearchChunk(Fields):
     """Such as `text`."""
     score: float | None = None
     """How well it fits, from 0 to 1."""
-    text: Annotated[str, _AS_TEXT] = ""
+    text: TextField = ""
     """The text."""
     item: Annotated[SearchedItem, _AS_OBJECT] = Field(default_factory=SearchedItem)
     """The item that it is of."""
@@ -265,7 +263,7 @@ class SearchResults(Output):
     """What was looked for in the end."""
     query_kind: str | None = None
     """`text`, `image` or `multimodal`."""
-    chunks: Annotated[list[SearchChunk], _AS_LIST] = Field(default_factory=list[SearchChunk])
+    chunks: Annotated[list[SearchChunk], AS_LIST] = Field(default_factory=list[SearchChunk])
     """What was found."""
     errors: list[SearchFailure] | None = None
     """The instances of a namespace that failed, while others were searched."""
@@ -274,9 +272,9 @@ class SearchResults(Output):
 class SearchCompletion(TextOutput):
     """An answer from what was found: `str(answer)` is its text."""
 
-    choices: Annotated[list[Choice], _AS_LIST] = Field(default_factory=list[Choice])
+    choices: Annotated[list[Choice], AS_LIST] = Field(default_factory=list[Choice])
     """The answers: one."""
-    chunks: Annotated[list[SearchChunk], _AS_LIST] = Field(default_factory=list[SearchChunk])
+    chunks: Annotated[list[SearchChunk], AS_LIST] = Field(default_factory=list[SearchChunk])
     """What it was answered from."""
     errors: list[SearchFailure] | None = None
     """The instances of a namespace that failed, while others were searched."""
@@ -363,7 +361,7 @@ class SearchItemChunk(Fields):
 
     id: str | None = None
     """The service's own id for it."""
-    text: Annotated[str, _AS_TEXT] = ""
+    text: TextField = ""
     """The text."""
     start_byte: int | None = None
     """Where it begins in the item's text."""
@@ -475,7 +473,7 @@ class AutoRAGText(Fields):
     """The service's own id for it."""
     type: str | None = None
     """Such as `text`."""
-    text: Annotated[str, _AS_TEXT] = ""
+    text: TextField = ""
     """The text."""
 
 
@@ -490,7 +488,7 @@ class AutoRAGMatch(Fields):
     """How well it fits, from 0 to 1."""
     attributes: dict[str, Any] | None = None
     """Such as `folder`, and `modified_date` in milliseconds since 1970."""
-    content: Annotated[list[AutoRAGText], _AS_LIST] = Field(default_factory=list[AutoRAGText])
+    content: Annotated[list[AutoRAGText], AS_LIST] = Field(default_factory=list[AutoRAGText])
     """What was found in it."""
 
 
@@ -501,7 +499,7 @@ class AutoRAGResults(Output):
     """What was looked for in the end."""
     response: str | None = None
     """Of `ai_search`: the answer."""
-    data: Annotated[list[AutoRAGMatch], _AS_LIST] = Field(default_factory=list[AutoRAGMatch])
+    data: Annotated[list[AutoRAGMatch], AS_LIST] = Field(default_factory=list[AutoRAGMatch])
     """What was found, the best first."""
     has_more: bool | None = None
     """True if there is another page."""
