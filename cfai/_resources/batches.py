@@ -209,7 +209,7 @@ def connect(config: ClientConfig, model: str, request_id: str, options: RunOptio
         size = _read_number(text)
         if not id or size is None:
             must_be = "`request_id` must be that of a Batch, each of several ids with ':' and a number"
-            raise ConfigurationError(f"{must_be}, got {describe(each.strip())} among them: pass it as it was kept")
+            raise ConfigurationError(f"{must_be}, got {each.strip()[:80]!r} among them: pass it as it was kept")
         parts.append(_Part(id, prepare_poll(config, model, id, options), size))
     return parts
 

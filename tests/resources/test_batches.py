@@ -386,6 +386,7 @@ def test_what_cannot_be_part_of_a_batch_is_refused_before_anything_is_sent(wire:
         ("", "`request_id` must be that of a Batch, a string, got ''"),
         (5, "got 5"),
         ("a:1,b", "each of several ids with ':' and a number, got 'b' among them"),
+        ("a:1,b:x", "got 'b:x' among them: pass it as it was kept"),
     ):
         with row(message), pytest.raises(ConfigurationError, match=message):
             mocked(LLAMA, request_id=request_id)
