@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import mimetypes
 import os
 import re
 import sys
@@ -194,7 +195,7 @@ class RealtimeSession:
             await self._send_file(audio)
         elif isinstance(audio, bytes | bytearray | memoryview) or hasattr(audio, "__bytes__"):
             content = bytes(cast("bytes", audio))
-            start, size = self._find_samples(content)
+            start, size = self._find_samples(content, getattr(cast("Any", audio), "media_type", None))
             await self._send_pieces(content[start : start + size])
         elif isinstance(audio, AsyncIterable):
             async for piece in cast("AsyncIterable[Any]", audio):
@@ -379,7 +380,8 @@ class RealtimeSession:
             if not (more := await read(_PIECE)):
                 break
             head += more
-        start, left = self._find_samples(head)
+        name = getattr(file, "name", "")  # of a file without one it is a number
+        start, left = self._find_samples(head, mimetypes.guess_type(name)[0] if isinstance(name, str) else None)
         piece = head[start:] or await read(_PIECE)
         while piece and left > 0:
             await self._send_pieces(piece[: int(min(left, len(piece)))])
@@ -390,13 +392,17 @@ class RealtimeSession:
         """Return True for a WAV of which the samples alone are sent."""
         return self._is_linear and head[:4] == b"RIFF" and head[8:12] == b"WAVE"
 
-    def _find_samples(self, head: bytes) -> tuple[int, int]:
-        """Return where the samples of a WAV begin, and how many bytes they are. Any other sound is sent whole."""
+    def _find_samples(self, head: bytes, declared: str | None) -> tuple[int, int]:
+        """Return where the samples of a WAV begin, and how many bytes they are. Any other sound is sent whole.
+
+        `declared` is the media type by its name, or that of a model's answer.
+        """
         query = self._operation.query
         wanted = _WAVE_FORM.format(16, query.get("sample_rate"), query.get("channels") or 1)
         if not self._is_wave(head):
             media_type = types.find_media_type(head) if self._is_linear else None
-            if media_type and not head.startswith(b"\xff"):  # so samples may begin
+            # Samples may begin as an MP3 does, so that it has to be declared as well.
+            if media_type and (media_type == declared or not head.startswith(b"\xff")):
                 raise InputError(f"audio must be {wanted}, or its samples, got {media_type}. Convert it")
             return 0, sys.maxsize
         found = _read_wave_head(head)

@@ -169,6 +169,8 @@ def test_a_file_is_closed_when_sending_it_is_cancelled(go: Go, tmp_path: Path) -
 
 
 def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, tmp_path: Path) -> None:
+    mp3 = tmp_path / "speech.mp3"
+    mp3.write_bytes(b"\xff\xf3\x60\xc4" + SECOND)
     rows: list[tuple[Any, str]] = [
         ("speech.wav", "audio must be bytes, an array of numpy, a Path, .* got"),
         ([b"x"], "audio must be bytes"),
@@ -186,6 +188,8 @@ def test_what_is_no_sound_for_the_session_is_refused_before_it_is_sent(go: Go, t
         (io.BytesIO(make_wave()[:20]), "got a WAV that is cut off. Convert it"),
         (b"ID3\4" + SECOND, "audio must be a WAV of 16 bits .* or its samples, got audio/mpeg. Convert it"),
         (io.BytesIO(b"OggS" + SECOND), "got audio/ogg"),
+        (mp3, "or its samples, got audio/mpeg. Convert it"),
+        (Audio(content=mp3.read_bytes(), media_type="audio/mpeg"), "or its samples, got audio/mpeg. Convert it"),
     ]
 
     async def main() -> None:
