@@ -78,7 +78,8 @@ class _Part:
     """How many requests it has; `None` for one of which no more than the id is known."""
     references: Sequence[str | None] = ()
     """The `external_reference` of each request, if they are known."""
-    status: str = "queued"
+    status: str = "unknown"
+    """What the service said last."""
     failures: int = 0
     """How many polls in a row have failed."""
     items: Sequence[BatchItem[Any]] | None = None

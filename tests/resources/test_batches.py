@@ -239,6 +239,7 @@ def test_an_interim_answer_may_have_status_202(local: Emulator, batch: Batches) 
 def test_a_batch_is_found_again_by_its_id(batch: Batches) -> None:
     stored = json.loads(json.dumps(batch(LLAMA, prompts(2)).request_id))
     again = batch(LLAMA, request_id=f" {stored}\n")  # out of a file
+    assert "status='unknown'" in repr(again), "nothing was asked yet"
     assert again.request_id == stored
     items = batch.wait(again)
     assert [(item.index, item.external_reference) for item in items] == [(0, "ref 0"), (1, "ref 1")]
