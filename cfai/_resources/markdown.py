@@ -14,7 +14,7 @@ from typing import Any, cast
 from cfai._credentials import Secret, describe
 from cfai._errors import AiInternalError, ConfigurationError, InputError
 from cfai._json import is_mapping
-from cfai._request import ApiRequest, Medium, find_header_flaw, make_form, open_medium, parse_headers
+from cfai._request import ApiRequest, Medium, find_header_flaw, is_medium, make_form, open_medium, parse_headers
 from cfai._resources.api import (
     AccountApi,
     Operation,
@@ -190,6 +190,8 @@ def _split(document: Any, place: str) -> tuple[str, Any, str]:
             raise InputError(f"{place} must be {{'name': …, 'blob': …}} if it is a dict, got the keys {got}")
         declared = document.get("mime_type") or document.get("mimeType") or ""
         return _check_name(document["name"], place), _check_content(document["blob"], place), declared
+    if not is_medium(document):
+        raise InputError(f"{place} must be {DOCUMENT}, got {describe(document)}")
     # Of an open file without a name it is a number.
     name = getattr(document, "name", "") if hasattr(document, "read") else ""
     return os.path.basename(name) if isinstance(name, str) else "", document, ""
@@ -202,9 +204,11 @@ def _check_name(name: Any, place: str) -> str:
 
 
 def _check_content(content: Any, place: str) -> Any:
+    must = f"{place} must have bytes, a Path or an open file beside its name"
     if isinstance(content, str):
-        must = f"{place} must have bytes, a Path or an open file beside its name, got a string"
-        raise InputError(f"{must}: encode it if it is text, or pass several paths as a list")
+        raise InputError(f"{must}, got a string: encode it if it is text, or pass several paths as a list")
+    if not is_medium(content):
+        raise InputError(f"{must}, got {describe(content)}")
     return content
 
 

@@ -20,7 +20,7 @@ from cfai._config import check_seconds
 from cfai._credentials import check_flag, describe
 from cfai._errors import ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping
-from cfai._request import ApiRequest, Medium, StreamedFile, make_form, open_medium
+from cfai._request import ApiRequest, Medium, StreamedFile, is_medium, make_form, open_medium
 from cfai._resources.api import (
     AccountApi,
     Operation,
@@ -320,6 +320,8 @@ def _open_document(name: Any, content: Any) -> Medium:
         if len(content) <= _MAX_PATH and os.path.exists(content):
             raise InputError("`content` is the text itself: pass Path('…') for a file of this name")
         content = content.encode()
+    elif not is_medium(content):
+        raise InputError(f"`content` must be text, bytes, a Path or a file opened with 'rb', got {describe(content)}")
     document = open_medium(content, "content")
     if not isinstance(document.content, StreamedFile):
         document = replace(document, content=document.read())

@@ -109,7 +109,7 @@ def test_what_cannot_be_uploaded_is_refused_before_it_is_sent(
         ("\ud800.md", "x", {}, "`name`"),
         ("a.md", "\ud800", {}, "`content`"),
         ("a.md", b"", {}, "content must not be empty, got 0 bytes"),
-        ("a.md", None, {}, "content must be bytes, a Path, an open binary file"),
+        ("a.md", None, {}, "`content` must be text, bytes, a Path or a file opened with 'rb', got None"),
         ("a.md", str(there), {}, r"`content` is the text itself: pass Path\('…'\)"),
         ("a.md", tmp_path / "none.md", {}, "content: No such file"),
         ("a.md", "x", {"metadata": ["x"]}, "`metadata` must be a dict, got list"),
