@@ -197,7 +197,8 @@ def parse_gateway(gateway: Secret) -> Gateway:
         options |= retries
     id = options.pop("id", None)
     if not isinstance(id, str) or not id or len(id) > _MAX_ID_LENGTH or "/" in id or id in (".", ".."):
-        raise ConfigurationError("`gateway` must have the 'id' of the gateway, such as 'default'")
+        must_be = "`gateway` must have the 'id' of the gateway, such as 'default', without '/'"
+        raise ConfigurationError(f"{must_be}, got {describe(id)}")
     token_flaw = token and (find_header_flaw(token.value) or find_token_flaw(token, ""))
     for name, flaw in (("id", find_header_flaw(id)), ("token", token_flaw)):
         if flaw:
@@ -263,7 +264,8 @@ def _encode_option(name: str, value: Any) -> str:
         must_be = "a whole number of 0 or more"
         is_right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_NUMBER
     if not is_right:
-        raise ConfigurationError(f"gateway {name} must be {must_be}, got {describe(value)}")
+        got = f"{len(value)} entries" if is_mapping(value) and len(value) > 5 else describe(value)
+        raise ConfigurationError(f"gateway {name} must be {must_be}, got {got}")
     if isinstance(value, Mapping):
         return _encode_object(name, cast("Mapping[Any, Any]", value))
     if isinstance(value, bool):

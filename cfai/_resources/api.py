@@ -134,7 +134,8 @@ def build_path(*segments: str) -> str:
     """
     for segment in segments:
         if not isinstance(segment, str) or segment in _NO_SEGMENTS or "/" in segment:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"an id must be a string without '/', and not empty, got {describe(segment)}")
+            got = "one with '/'" if isinstance(segment, str) and "/" in segment else describe(segment)  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"an id must be a string without '/', and not empty, got {got}")
         if problem := find_unsendable(segment, "an id"):
             raise ConfigurationError(problem)
     return "".join(f"/{quote(segment, safe='@:')}" for segment in segments)

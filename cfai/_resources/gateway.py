@@ -82,14 +82,15 @@ class AiGateway:
         """Return the address of a provider behind the gateway, awaited."""
         return await self._api.acall(self._build_get_url(provider))
 
-    def get_log(self, log_id: str) -> GatewayLog:
+    def get_log(self, log_id: str | None) -> GatewayLog:
         """Return the log of one call, by its id: `answer.meta.gateway_log_id`. It may appear a moment after the answer.
 
-        Raises `AiGatewayLogNotFound`, `AiGatewayInternalError`, and for another 4xx the errors of `run`.
+        Raises `ConfigurationError` for `None`, which is that of a call that was not logged, `AiGatewayLogNotFound`,
+        `AiGatewayInternalError`, and for another 4xx the errors of `run`.
         """
         return self._api.call(self._build_get_log(log_id))
 
-    async def aget_log(self, log_id: str) -> GatewayLog:
+    async def aget_log(self, log_id: str | None) -> GatewayLog:
         """Return the log of one call, awaited."""
         return await self._api.acall(self._build_get_log(log_id))
 
@@ -106,7 +107,7 @@ class AiGateway:
 
     def patch_log(
         self,
-        log_id: str,
+        log_id: str | None,
         *,
         feedback: Literal[1, -1] | None = NOT_GIVEN,
         score: float | None = NOT_GIVEN,
@@ -124,7 +125,7 @@ class AiGateway:
 
     async def apatch_log(
         self,
-        log_id: str,
+        log_id: str | None,
         *,
         feedback: Literal[1, -1] | None = NOT_GIVEN,
         score: float | None = NOT_GIVEN,
@@ -230,23 +231,29 @@ class AiGateway:
     def _build_path(self, *segments: str) -> str:
         return build_path("ai-gateway", "gateways", self.id, *segments)
 
+    def _build_log_path(self, log_id: str | None) -> str:
+        if log_id is None:
+            advice = "a call through no gateway has none, nor one with collect_log=False"
+            raise ConfigurationError(f"`log_id` must be the id of a log, got None: {advice}")
+        return self._build_path("logs", log_id)
+
     def _build_get_url(self, provider: str | None) -> Operation[str]:
         # UNCERTAIN: whether the public API knows `universal`, which is the binding's own word for no provider.
         path = self._build_path("url", "universal" if provider is None else provider)
         return Operation(path=path, read=_read_url, map_error=lambda error: rename(error, _ERRORS))
 
-    def _build_get_log(self, log_id: str) -> Operation[GatewayLog]:
+    def _build_get_log(self, log_id: str | None) -> Operation[GatewayLog]:
         # UNCERTAIN: accounts since 2026-09-24 have another log, and may find nothing here.
-        return Operation(path=self._build_path("logs", log_id), read=read_as(GatewayLog), map_error=_map_log_error)
+        return Operation(path=self._build_log_path(log_id), read=read_as(GatewayLog), map_error=_map_log_error)
 
-    def _build_patch_log(self, log_id: str, feedback: Any, score: Any, metadata: Any) -> Operation[None]:
+    def _build_patch_log(self, log_id: str | None, feedback: Any, score: Any, metadata: Any) -> Operation[None]:
         changes = {"feedback": feedback, "score": score, "metadata": metadata}
         changes = {name: value for name, value in changes.items() if value is not NOT_GIVEN}
         if not changes:
             raise ConfigurationError("a log must get `feedback`, `score` or `metadata`, got none: pass one of them")
         for name, value in changes.items():
             _check_patch(name, value)
-        path = self._build_path("logs", log_id)
+        path = self._build_log_path(log_id)
         return Operation(method="PATCH", path=path, json=changes, read=read_nothing, map_error=_map_log_error)
 
     def _list_logs(self, filters: Mapping[str, Any]) -> PagePlan[GatewayLog]:

@@ -384,6 +384,10 @@ def test_what_is_no_option_of_a_gateway_is_refused() -> None:
         ({"id": "g", "event_id": "a\r\nx: y"}, "event_id"),
         ({"id": "g", "cache_key": "日本"}, "cache_key"),
         ({"id": "g", "zdr": "yes"}, "gateway zdr must be True or False, got 'yes'"),
+        (
+            {"id": "g", "metadata": dict.fromkeys("abcdef", 1)},
+            "metadata must be .* at most five .*, got 6 entries",
+        ),
         ({"id": "g", "byok_alias": 5}, "gateway byok_alias must be a string, got 5"),
         *(
             (

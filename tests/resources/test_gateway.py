@@ -138,13 +138,18 @@ def test_an_address_that_is_refused_has_the_name_that_the_binding_has_for_it(
 
 
 def test_ids_are_checked_before_anything_is_sent(gateway: AiGateway, invoke: Invoke) -> None:
-    bad: list[Any] = ["", "a/b", "..", 7, None]
+    bad: list[Any] = ["", "..", 7]
     for id in bad:
-        with row(id), pytest.raises(ConfigurationError, match="'id' of the gateway"):
+        with row(id), pytest.raises(ConfigurationError, match=f"'id' of the gateway, .* got {id!r}"):
             Ai(account_id=ACCOUNT, api_token=TOKEN).gateway(id)
-        with row(id), pytest.raises(ConfigurationError, match="an id must be a string without '/'"):
+        with row(id), pytest.raises(ConfigurationError, match=f"an id must be a string without '/', .* got {id!r}"):
             invoke(gateway, "get_log", id)
-    with pytest.raises(ConfigurationError, match="an id must be a string without '/'"):
+    with pytest.raises(ConfigurationError, match="'id' of the gateway, such as 'default', without '/'"):
+        Ai(account_id=ACCOUNT, api_token=TOKEN).gateway("a/b")
+    for method, changes in (("get_log", {}), ("patch_log", {"feedback": 1})):
+        with row(method), pytest.raises(ConfigurationError, match="got None: a call through no gateway has none"):
+            invoke(gateway, method, None, **changes)
+    with pytest.raises(ConfigurationError, match=r"an id must be a string without '/', .* got one with '/'"):
         invoke(gateway, "get_url", "a/b")
     assert repr(gateway) == "AiGateway('my-gateway')"
 
