@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 from cfai._errors import (
     AutoRAGInternalError,
@@ -16,9 +16,9 @@ from cfai._json import is_mapping
 from cfai._resources.api import AccountApi, Operation, build_path, read_as, rename
 from cfai._resources.pages import AsyncPages, PagePlan, Pages, plan_pages
 from cfai._resources.search_operations import Ranges, check_mapping, check_query, check_ranges
-from cfai._resources.search_stream import aread_stream, read_stream
+from cfai._resources.search_stream import AsyncSearchStream, SearchStream, aread_stream, read_stream
 from cfai._streaming import AsyncCall
-from cfai.types import AutoRAGInfo, AutoRAGParams, AutoRAGResults
+from cfai.types import AutoRAGInfo, AutoRAGParams, AutoRAGResults, AutoRAGStreamParams
 
 _RANGES: Ranges = {"max_num_results": (1, 50), "ranking_options.score_threshold": (0, 1)}
 _PATH = build_path("autorag", "rags")
@@ -53,14 +53,26 @@ class AutoRAG:
         """Return what fits a `query`, awaited."""
         return await self._api.acall(self._build("search", params, read_as(AutoRAGResults)))
 
-    def ai_search(self, params: AutoRAGParams | Mapping[str, Any]) -> Any:
+    @overload
+    def ai_search(self, params: AutoRAGStreamParams) -> SearchStream: ...
+    @overload
+    def ai_search(self, params: AutoRAGParams) -> AutoRAGResults: ...
+    @overload
+    def ai_search(self, params: Mapping[str, Any]) -> Any: ...
+    def ai_search(self, params: Any) -> Any:
         """Answer a `query` from what fits: an `AutoRAGResults` with a `.response`, or with `"stream": True` a stream.
 
         The `SearchStream` is of text alone: what was found is not in it. Raises as `search` does.
         """
         return self._api.call(self._ask(params, read_stream))
 
-    def aai_search(self, params: AutoRAGParams | Mapping[str, Any]) -> AsyncCall[Any]:
+    @overload
+    def aai_search(self, params: AutoRAGStreamParams) -> AsyncCall[AsyncSearchStream]: ...
+    @overload
+    def aai_search(self, params: AutoRAGParams) -> AsyncCall[AutoRAGResults]: ...
+    @overload
+    def aai_search(self, params: Mapping[str, Any]) -> AsyncCall[Any]: ...
+    def aai_search(self, params: Any) -> AsyncCall[Any]:
         """Answer a `query` from what fits, awaited; a stream is an `AsyncSearchStream`."""
         operation = self._ask(params, aread_stream)
         return AsyncCall(self._api.acall(operation), wants_stream=operation.wants_stream)

@@ -443,9 +443,7 @@ class SearchJobLog(Fields):
 # AutoRAG
 
 
-class AutoRAGParams(TypedDict, total=False):
-    """A search by AutoRAG, with its older names."""
-
+class _AutoRAGParams(TypedDict, total=False):
     query: Required[str]
     """What is looked for."""
     rewrite_query: bool
@@ -462,8 +460,20 @@ class AutoRAGParams(TypedDict, total=False):
     """Of `ai_search`: the model that answers."""
     system_prompt: str
     """Of `ai_search`: what it is told."""
-    stream: bool
-    """Of `ai_search`: True for the answer token by token."""
+
+
+class AutoRAGParams(_AutoRAGParams, total=False):
+    """A search by AutoRAG, with its older names."""
+
+    stream: Literal[False]
+    """Of `ai_search`: the whole answer at once."""
+
+
+class AutoRAGStreamParams(_AutoRAGParams, total=False):
+    """A question to `ai_search` whose answer comes token by token."""
+
+    stream: Required[Literal[True]]
+    """Token by token."""
 
 
 class AutoRAGText(Fields):
