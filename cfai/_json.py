@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
+from numbers import Real
 from typing import Any, TypeGuard, cast
 
 from pydantic_core import from_json
@@ -148,6 +149,11 @@ def to_builtins(value: Any) -> Any:
         return to_builtins(json_default(value))
     except TypeError:
         return value
+
+
+def as_number(value: Any) -> Any:
+    """Return a number of numpy's as one of Python's, and anything else as it is."""
+    return to_builtins(value) if isinstance(value, Real) else value
 
 
 def json_default(value: Any, exclude: set[str] | None = None) -> Any:

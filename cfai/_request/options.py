@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from cfai._credentials import NO_HEADERS, Secret, describe, find_token_flaw
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import find_unsendable, is_flat, is_mapping, to_builtins
+from cfai._json import as_number, find_unsendable, is_flat, is_mapping, to_builtins
 
 CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 """Headers that carry a secret. They are taken off a request as soon as it is sent."""
@@ -245,6 +245,7 @@ def _name_option(name: Any, known: type) -> str:
 
 def _encode_option(name: str, value: Any) -> str:
     """Return an option of a gateway as the value of its header. Raises `ConfigurationError` or `InputError`."""
+    value = as_number(value)
     if name in ("skip_cache", "collect_log", "collect_log_payload", "zdr", "no_wholesale"):
         must_be, is_right = "True or False", isinstance(value, bool)
     elif name in ("cache_key", "event_id", "byok_alias"):

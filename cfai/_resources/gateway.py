@@ -20,7 +20,7 @@ from cfai._errors import (
     ConfigurationError,
     InferenceUpstreamError,
 )
-from cfai._json import is_flat, is_mapping, to_builtins
+from cfai._json import as_number, is_flat, is_mapping, to_builtins
 from cfai._request import (
     ApiRequest,
     PreparedCall,
@@ -252,7 +252,7 @@ class AiGateway:
         if not changes:
             raise ConfigurationError("a log must get `feedback`, `score` or `metadata`, got none: pass one of them")
         for name, value in changes.items():
-            _check_patch(name, value)
+            _check_patch(name, as_number(value))
         path = self._build_log_path(log_id)
         return Operation(method="PATCH", path=path, json=changes, read=read_nothing, map_error=_map_log_error)
 

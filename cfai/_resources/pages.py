@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from cfai._credentials import describe
 from cfai._errors import ConfigurationError, InferenceUpstreamError
-from cfai._json import is_mapping
+from cfai._json import as_number, is_mapping
 from cfai._request import ApiRequest
 from cfai._resources.api import AccountApi, Operation, read_body, validate_rows
 from cfai._response import ApiResponse
@@ -184,6 +184,7 @@ def _check_filters(filters: Mapping[str, Any], known: type | None) -> None:
 
 def check_whole_number(option: str, value: Any, least: int, most: float = inf) -> None:
     """Raise `ConfigurationError` for what is no whole number, or one out of range."""
+    value = as_number(value)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         span = f"of {least} or more" if most == inf else f"from {least} to {most}"
         raise ConfigurationError(f"`{option}` must be a whole number {span}, got {describe(value)}")

@@ -24,7 +24,7 @@ from cfai import types
 from cfai._config import LimitPolicy
 from cfai._credentials import Secret, describe
 from cfai._errors import ConfigurationError, InputError, LimitError, RealtimeError
-from cfai._json import is_mapping, loads
+from cfai._json import as_number, is_mapping, loads
 from cfai._lazy import explain_missing
 from cfai._limits import find_input_problems, format_warning, make_input_error
 from cfai._request import encode_samples, is_array, parse_gateway, parse_headers, quote_model
@@ -494,6 +494,7 @@ def _check_inputs(model: str, inputs: Mapping[str, Any], policy: LimitPolicy) ->
 
 def _to_text(name: str, value: Any) -> str | list[str]:
     """Return a parameter as the URL has it; a list has its name several times."""
+    value = as_number(value)
     if isinstance(value, list | tuple):
         return [str(_to_text(name, each)) for each in cast("list[Any]", value)]
     if isinstance(value, bool):

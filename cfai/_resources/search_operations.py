@@ -16,7 +16,7 @@ from cfai._errors import (
     InferenceUpstreamError,
     InputError,
 )
-from cfai._json import as_sequence, is_mapping
+from cfai._json import as_number, as_sequence, is_mapping
 from cfai._request import ApiRequest
 from cfai._resources.api import Operation, rename
 from cfai._resources.pages import PagePlan, plan_pages
@@ -109,7 +109,7 @@ def check_ranges(params: Mapping[str, Any], ranges: Ranges, place: str = "") -> 
         parent: Any = params
         for each in parents:
             parent = parent.get(each) if is_mapping(parent) else None
-        value = parent.get(name) if is_mapping(parent) else None
+        value = as_number(parent.get(name)) if is_mapping(parent) else None
         if value is None:
             continue
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most

@@ -9,6 +9,7 @@ from itertools import product
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import BaseModel, Field
 
@@ -329,6 +330,7 @@ def test_each_option_of_a_gateway_is_a_header_under_either_spelling() -> None:
         ("skip_cache", "skipCache", False, "skip-cache", "false"),
         ("cache_ttl", "cacheTtl", 3600, "cache-ttl", "3600"),
         ("cache_ttl", "cacheTtl", 0, "cache-ttl", "0"),
+        ("cache_ttl", "cacheTtl", np.int64(60), "cache-ttl", "60"),
         ("cache_key", "cacheKey", "key", "cache-key", "key"),
         ("metadata", "metadata", {"team": "é", "n": 1, "b": None}, "metadata", '{"team":"\\u00e9","n":1,"b":null}'),
         ("metadata", "metadata", {}, "metadata", "{}"),

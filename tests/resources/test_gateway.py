@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import httpx
+import numpy as np
 import pytest
 import respx
 
@@ -224,6 +225,7 @@ def test_a_patch_has_what_was_given_and_null_where_none_was(gateway: AiGateway, 
     rows: list[dict[str, Any]] = [
         {"feedback": -1},
         {"feedback": 1, "score": 0.5},
+        {"feedback": np.int64(-1), "score": np.float32(0.5)},
         {"feedback": None},
         {"score": None, "metadata": None},
         {"metadata": {"a": 1, "b": True, "c": "x"}},

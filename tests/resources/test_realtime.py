@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from wsproto.events import CloseConnection, Event, TextMessage
 
@@ -52,7 +53,9 @@ from tests.resources.sessions import AURA, FLUX, LINEAR, NOVA, SECOND, SENTENCE,
 
 def test_flux_tells_turns_whose_words_come_again(ai: Ai, go: Go, local: Emulator) -> None:
     async def main() -> None:
-        async with ai.arealtime(FLUX, **LINEAR, eager_eot_threshold=0.4, keyterm=["cfai", "emulated"]) as session:
+        async with ai.arealtime(
+            FLUX, **{**LINEAR, "sample_rate": np.int64(16000)}, eager_eot_threshold=0.4, keyterm=["cfai", "emulated"]
+        ) as session:
             assert session.close_code is None
             await session.send_audio(SECOND * 4)
             await session.finish()

@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import httpx
+import numpy as np
 import pytest
 import respx
 
@@ -171,7 +172,8 @@ def test_every_list_sends_its_filters_and_follows_its_pages(remote: Ai, invoke: 
             ]
             assert sent[0].partition("?")[0] == API + address.partition("?")[0]
             route.mock(side_effect=[envelope([{"id": "9"}] * 2), envelope([{"id": "8"}])])
-            assert len(invoke(owner, name, **filters, per_page=2, page=7)) == 2, "one page that is asked for is alone"
+            alone = invoke(owner, name, **filters, per_page=2, page=np.int64(7))
+            assert len(alone) == 2, "one page that is asked for is alone"
             assert route.calls.last.request.url.params["page"] == "7"
 
 
@@ -398,6 +400,7 @@ def test_a_search_is_narrowed_by_its_options(docs: AiSearchInstance, invoke: Inv
     rows: list[tuple[dict[str, Any], list[str]]] = [
         ({"match_threshold": 0}, ["usa.md", "france/paris.md", "usa.md"]),
         ({"match_threshold": 0, "max_num_results": 1}, ["usa.md"]),
+        ({"match_threshold": np.float32(0), "max_num_results": np.int64(1)}, ["usa.md"]),
         ({"match_threshold": 0, "filters": {"year": 2020}}, ["france/paris.md"]),
         ({"match_threshold": 0, "filters": {"year": {"$gt": 2020}}}, ["usa.md", "usa.md"]),
         ({"match_threshold": 0, "filters": {"folder": "france/"}}, ["france/paris.md"]),
