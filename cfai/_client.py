@@ -325,8 +325,13 @@ class Ai:
         client = OpenAI(base_url=ai.openai_base_url, api_key=os.environ["CLOUDFLARE_API_TOKEN"])
         ```
 
-        Their calls do not go through this `Ai`: it checks none of them, and they are not in its `usage`.
+        Their calls do not go through this `Ai`: it checks none of them, and they are not in its `usage`. Raises
+        `ConfigurationError` over the binding of a Worker, which has no URL.
         """
+        from cfai._binding import BASE_URL
+
+        if self.base_url == BASE_URL:
+            raise ConfigurationError("a binding has no URL for other clients: make an `Ai` with an account and a token")
         return f"{self.base_url}/accounts/{quote(self.account_id, safe='')}/ai/v1"
 
     @property

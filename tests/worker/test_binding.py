@@ -307,6 +307,8 @@ def test_what_the_binding_cannot_carry_is_said_before_it_is_called(open_worker: 
     for call in (lambda: ai.run(GLM, HELLO), lambda: ai.chat(GLM).send("Hello"), lambda: [*ai.models()]):
         with pytest.raises(ConfigurationError, match="call `arun`"):
             call()
+    with pytest.raises(ConfigurationError, match="no URL for other clients"):
+        _ = ai.openai_base_url
     assert binding.requests == []
 
 
