@@ -52,7 +52,11 @@ _BANNED = "the edge blocks this network: try another one, without VPN or proxy"
 _ORIGIN = "the host in base_url cannot be reached from Cloudflare's edge: check it"
 _PROVIDER_KEY = "store the provider's key in the gateway, or load credits and turn its authentication on"
 
-WITHOUT_MODEL = {_SCHEMA: "compare what was passed with Cloudflare's reference of this call", _NAME: _ADDRESS}
+WITHOUT_MODEL = {
+    _SCHEMA: "compare what was passed with Cloudflare's reference of this call",
+    _NAME: _ADDRESS,
+    _TIMED_OUT: "it may have been done all the same, so it was not sent again: try again, with less at a time",
+}
 """What is said in the place of a hint about a model, for a call that runs none."""
 
 # Codes as of 2026-11: developers.cloudflare.com/workers-ai/platform/errors, and those that public reports name.
