@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import pickle
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -243,6 +244,13 @@ def test_a_batch_is_found_again_by_its_id(batch: Batches) -> None:
     assert again.request_id == stored
     items = batch.wait(again)
     assert [(item.index, item.external_reference) for item in items] == [(0, "ref 0"), (1, "ref 1")]
+
+
+def test_a_batch_pickles_with_its_client_and_its_items_without(ai: Ai) -> None:
+    again = pickle.loads(pickle.dumps(ai.batch(LLAMA, prompts(2))))
+    token = ai._config.credentials.token.value.encode()
+    assert token in pickle.dumps(again)
+    assert token not in pickle.dumps(again.wait())
 
 
 def test_an_id_that_the_service_does_not_know_is_refused_with_what_it_was(batch: Batches) -> None:
