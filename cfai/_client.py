@@ -60,7 +60,14 @@ from cfai._credentials import (
     parse_setting,
     resolve_credentials,
 )
-from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InferenceUpstreamError, InputError
+from cfai._errors import (
+    APIConnectionError,
+    APIResponseValidationError,
+    CfaiError,
+    ConfigurationError,
+    InferenceUpstreamError,
+    InputError,
+)
 from cfai._json import is_mapping
 from cfai._limits import (
     CheckResult,
@@ -1265,7 +1272,7 @@ class Ai:
                 again = prepare_unstreamed(call, response.budget.started, response.attempts)
                 return self._run(again, open_text_stream)
             return _take_answer(response, call, open_audio_stream if call.wants_audio_stream else open_text_stream)
-        except InferenceUpstreamError as error:
+        except (APIConnectionError, InferenceUpstreamError) as error:
             self._remember_error(error)
             raise
 
@@ -1284,7 +1291,7 @@ class Ai:
                 again = prepare_unstreamed(call, response.budget.started, response.attempts)
                 return await self._arun(again, open_text_stream)
             return _take_answer(response, call, aopen_audio_stream if call.wants_audio_stream else open_text_stream)
-        except InferenceUpstreamError as error:
+        except (APIConnectionError, InferenceUpstreamError) as error:
             self._remember_error(error)
             raise
 
@@ -1397,7 +1404,7 @@ class Ai:
         meta = response.meta
         self._last = LastCall(meta.request_id, meta.gateway_log_id, meta.status_code)
 
-    def _remember_error(self, error: InferenceUpstreamError) -> None:
+    def _remember_error(self, error: APIConnectionError | InferenceUpstreamError) -> None:
         log_id = error.headers.get("cf-aig-log-id")
         self._last = LastCall(error.request_id, log_id, error.status_code, error.code)
 

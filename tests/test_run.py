@@ -7,10 +7,11 @@ import json
 from contextlib import nullcontext
 from typing import Any
 
+import httpx
 import pytest
 
 import cfai
-from cfai import CapacityError, ConfigurationError, InputError, NotFoundError, QuotaExceededError
+from cfai import APIConnectionError, CapacityError, ConfigurationError, InputError, NotFoundError, QuotaExceededError
 from tests.bodies import DONE, NATIVE_ANSWER, answering
 from tests.conftest import SYNC_AND_ASYNC, Caller, Callers, Serve, Service, row
 
@@ -121,6 +122,7 @@ def test_the_last_call_can_be_asked_about_and_nothing_of_the_one_before(caller: 
         (service.result(NATIVE_ANSWER, **headers), None, ("id-1", "log-1", 200, None)),
         (service.result(NATIVE_ANSWER), None, (None, None, 200, None)),
         (service.error(429, 3036, "used up", **headers), QuotaExceededError, ("id-1", "log-1", 429, 3036)),
+        (httpx.ConnectError("refused"), APIConnectionError, (None, None, None, None)),
         (service.error(404, 3042, "x", cf_ai_req_id="id-2"), NotFoundError, ("id-2", None, 404, 3042)),
         (service.error(200, 3040, "no room", **headers), CapacityError, ("id-1", "log-1", 200, 3040)),
         (service.result(NATIVE_ANSWER), None, (None, None, 200, None)),
