@@ -31,8 +31,6 @@ except ImportError:  # not in a Worker: a stand-in for the binding, in somebody'
     js = ffi = None
 JsException: type[Exception] = ffi.JsException if ffi else Exception
 
-BASE_URL = "https://workers-binding.ai/client/v4"
-"""The URL of requests that are never sent: the host is the one to which the binding itself speaks."""
 TOKEN = "binding"
 """The API token of a client that has none."""
 
@@ -99,8 +97,12 @@ class BindingTransport(httpx.AsyncBaseTransport, httpx.BaseTransport):
             case ["POST", "ai", "tomarkdown"]:
                 documents = [_to_document(part) for _, part in call.parts if isinstance(part, Medium)]
                 options = {name: json.loads(part) for name, part in call.parts if isinstance(part, str)}
-                options = _to_js(options | {"extraHeaders": _list_headers(call)})
-                result = await binding.toMarkdown().transform(ffi.to_js(documents) if js else documents, options)
+                if "gateway" in options:
+                    options["gateway"] = _build_gateway(options["gateway"])
+                if headers := _list_headers(call):
+                    options["extraHeaders"] = headers
+                given = [_to_js(options)] if options else []
+                result = await binding.toMarkdown().transform(ffi.to_js(documents) if js else documents, *given)
             case ["GET", "ai", "tomarkdown", "supported"]:
                 result = await binding.toMarkdown().supported()
             case ["GET", "ai-gateway", "gateways", id, "url", provider]:

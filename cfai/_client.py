@@ -52,6 +52,7 @@ from cfai._config import (
     parse_verify,
 )
 from cfai._credentials import (
+    BINDING_URL,
     EnvironmentVariables,
     GatewayRoute,
     Secret,
@@ -301,13 +302,13 @@ class Ai:
         if foreign := {*hidden.value} - {*BindingOptions.__annotations__}:
             names = ", ".join(f"`{name}`" for name in sorted(foreign))
             raise ConfigurationError(f"`Ai.from_binding` goes through no network: leave out {names}")
-        from cfai._binding import BASE_URL, TOKEN, BindingTransport
+        from cfai._binding import TOKEN, BindingTransport
 
         transport = BindingTransport(binding)
         return cls(
             account_id="binding",
             api_token=TOKEN,
-            base_url=BASE_URL,
+            base_url=BINDING_URL,
             trust_env=False,
             http_client=httpx.Client(transport=transport, trust_env=False),
             async_http_client=httpx.AsyncClient(transport=transport, trust_env=False),
@@ -1060,16 +1061,17 @@ class Ai:
           while they are sent, in one request.
         - `conversion_options`: how each format is converted, such as `{"pdf": {"metadata": False}}`.
         - `extra_headers`: headers of the request.
+        - `gateway`: the AI Gateway to go through, for `Ai.from_binding` alone: the REST API takes none here.
 
         A document that cannot be converted raises nothing: its result, in its place, has `.error`. Raises `InputError`
-        for what is no document, `ConfigurationError` for an option that there is not, and for `gateway`, which the REST
-        API does not take here, and else what `run` raises. An answer without results is an `AiInternalError`.
+        for what is no document, `ConfigurationError` for an option that there is not, and else what `run` raises. An
+        answer without results is an `AiInternalError`.
         """
         hidden = Secret(options)
         del options  # a traceback shows the variables of this frame
         from cfai._resources.markdown import convert, parse_conversion
 
-        return convert(self._api, files, parse_conversion("to_markdown", hidden))
+        return convert(self._api, files, parse_conversion(self._config, "to_markdown", hidden))
 
     @overload
     async def ato_markdown(
@@ -1085,7 +1087,7 @@ class Ai:
         del options  # a traceback shows the variables of this frame
         from cfai._resources.markdown import aconvert, parse_conversion
 
-        return await aconvert(self._api, files, parse_conversion("ato_markdown", hidden))
+        return await aconvert(self._api, files, parse_conversion(self._config, "ato_markdown", hidden))
 
     def to_markdown_many(
         self,

@@ -16,6 +16,8 @@ from cfai._errors import ConfigurationError
 GatewayRoute = Literal["gateway", "api"]
 
 BASE_URL = "https://api.cloudflare.com/client/v4"
+BINDING_URL = "https://workers-binding.ai/client/v4"
+"""The URL of requests that are never sent: the host is the one to which the binding of a Worker itself speaks."""
 GATEWAY_URL = "https://gateway.ai.cloudflare.com/v1"
 
 TOKEN_NAMES = (
@@ -86,6 +88,11 @@ class Credentials(NamedTuple):
     """A mapping by name: headers can be credentials too."""
     gateway_route: GatewayRoute = "gateway"
     allow_http: bool = False
+
+    @property
+    def is_binding(self) -> bool:
+        """True if calls go to the binding of a Worker, and not over REST."""
+        return self.base_url == BINDING_URL
 
     @property
     def is_direct(self) -> bool:

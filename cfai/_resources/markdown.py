@@ -11,10 +11,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from cfai._config import ClientConfig
 from cfai._credentials import Secret, describe
 from cfai._errors import AiInternalError, ConfigurationError, InputError
 from cfai._json import is_mapping
-from cfai._request import ApiRequest, Medium, find_header_flaw, is_medium, make_form, open_medium, parse_headers
+from cfai._request import (
+    ApiRequest,
+    Medium,
+    find_header_flaw,
+    is_medium,
+    make_form,
+    open_medium,
+    parse_gateway,
+    parse_headers,
+)
 from cfai._resources.api import (
     AccountApi,
     Operation,
@@ -89,25 +99,30 @@ class Conversion:
     options: Mapping[str, Any]
     """The options as they are sent."""
     headers: Secret
+    gateway: Secret
+    """The gateway to go through, as it was passed."""
 
 
-def parse_conversion(method: str, options: Secret) -> Conversion:
+def parse_conversion(config: ClientConfig, method: str, options: Secret) -> Conversion:
     """Return the options of a method, which may have the binding's names. Raises `ConfigurationError`."""
     if double := next((name for name in _OPTION_NAMES if {name, _OPTION_NAMES[name]} <= options.value.keys()), None):
         got = f"`{_OPTION_NAMES[double]}` and `{double}`"
         raise ConfigurationError(f"an option must be passed under one of its two names, got {got}: leave out one")
     names = {_OPTION_NAMES.get(name, name): name for name in options.value}
-    if "gateway" in names:
+    gateway = Secret(options.value.get("gateway"))
+    if "gateway" in names and not config.credentials.is_binding:
         # UNCERTAIN: whether the REST form takes one. Nothing documents it, and to drop it would go past the gateway.
         must = "`gateway` must be left out: over REST, documents are converted without one"
-        raise ConfigurationError(f"{must}. Take it out, or convert them in a Worker")
+        raise ConfigurationError(f"{must}. Take it out, or convert them in a Worker, with `Ai.from_binding`")
+    if gateway.value is not None:
+        parse_gateway(gateway)
     if unknown := next((names[name] for name in names if name not in MarkdownOptions.__annotations__), None):
         hint = f"its options are {', '.join(MarkdownOptions.__annotations__)}"
         raise TypeError(f"Ai.{method}() got an unexpected keyword argument {unknown!r}: {hint}")
     wanted = options.value[names["conversion_options"]] if "conversion_options" in names else None
     headers = Secret(options.value[names["extra_headers"]] if "extra_headers" in names else None)
     encoded = {} if wanted is None else _encode_options(wanted, _OPTIONS, "conversion_options")
-    return Conversion(encoded, parse_headers("extra_headers", headers))
+    return Conversion(encoded, parse_headers("extra_headers", headers), gateway)
 
 
 def _encode_options(options: Any, known: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -270,6 +285,8 @@ def _prepare(files: list[Any], is_one: bool, conversion: Conversion) -> Operatio
     parts: list[tuple[str, str | Medium]] = [("files", document) for document in documents]
     if conversion.options:
         parts.append(("conversionOptions", encode_json(conversion.options).decode()))
+    if conversion.gateway.value is not None:  # of the binding, which is sent no form
+        parts.append(("gateway", encode_json(conversion.gateway.value).decode()))
     form = make_form(parts)
     headers = {"content-type": form.media_type, "content-length": str(form.size)}
     return Operation(

@@ -55,7 +55,7 @@ def plan_documents(
     options: Secret,
 ) -> tuple[DocumentRunner, str, Any, JobOptions, Secret]:
     """Return what a job is made with that converts documents. Raises `ConfigurationError` for what cannot work."""
-    conversion = parse_conversion(method, options)
+    conversion = parse_conversion(config, method, options)
     _check_several(files, (Iterable, AsyncIterable) if method == "ato_markdown_many" else (Iterable,))
 
     def identify(document: Any) -> Any:

@@ -112,6 +112,8 @@ class MarkdownOptions(TypedDict, total=False):
     """How each format is converted."""
     extra_headers: Mapping[str, str] | None
     """Headers of the request."""
+    gateway: str | Mapping[str, Any] | None
+    """The AI Gateway to go through, as `run` has it: over the binding of a Worker alone."""
 
 
 class ConversionResult(Output):

@@ -24,7 +24,7 @@ assert_type(
     ConversionResult,
 )
 ai.to_markdown("a.pdf", conversion_options={"output": {"format": "html"}})  # type: ignore
-ai.to_markdown("a.pdf", gateway="default")  # type: ignore
+assert_type(ai.to_markdown("a.pdf", gateway="default"), ConversionResult)
 assert_type(ai.markdown_formats(), list[MarkdownFormat])
 assert_type(ai.to_markdown_many(Path().glob("*.pdf"), journal="a.jsonl"), Job[ConversionResult])
 assert_type(ai.ato_markdown_many(["a.pdf"], concurrency=2), AsyncJob[ConversionResult])

@@ -150,9 +150,34 @@ def test_documents_are_blobs_and_their_options_those_of_the_binding(open_worker:
     assert binding.called == [["toMarkdown"], ["transform", documents, given]]
     binding = Members(results[:1])
     assert asyncio.run(Ai.from_binding(binding).ato_markdown(("a.html", b"<p>"))).data == "a.html"
+    assert binding.called[-1] == ["transform", documents[:1]]
     refusing = Members(JsException("AiInternalError", "too many"))
     with pytest.raises(AiInternalError, match="too many"):
         asyncio.run(Ai.from_binding(refusing, max_retries=0).ato_markdown(("a.html", b"<p>")))
+
+
+def test_documents_go_through_a_gateway_as_the_binding_has_it(open_worker: Open) -> None:
+    open_worker({})
+    binding = Members([{"name": "a.html", "format": "markdown", "data": "A"}])
+    ai = Ai.from_binding(binding)
+    rows: list[tuple[Any, dict[str, Any]]] = [
+        ("mine", {"id": "mine"}),
+        ({"id": "mine", "cache_ttl": 0, "metadata": {"user_id": None}}, {"metadata": {"user_id": None}, "cacheTtl": 0}),
+        ({"id": "mine", "retries": {"max_attempts": 2}}, {"retries": {"maxAttempts": 2}}),
+    ]
+    for gateway, given in rows:
+        with row(gateway):
+            assert asyncio.run(ai.ato_markdown(("a.html", b"<p>"), gateway=gateway)).data == "A"
+            assert binding.called[-1][2] == {"gateway": {"id": "mine", **given}}
+    binding.called.clear()
+    for gateway, words in (
+        ({"id": "mine", "token": "secret-4711"}, "token: the binding of a Worker takes none"),
+        ({"id": "mine", "zdr": True}, "gateway zdr: the binding of a Worker has no such option"),
+        ({"id": "mine", "zone": 1}, "no option 'zone'"),
+    ):
+        with row(words), pytest.raises(ConfigurationError, match=words):
+            asyncio.run(ai.ato_markdown(("a.html", b"<p>"), gateway=gateway))
+    assert [name for name, *_ in binding.called if name == "transform"] == []
 
 
 def test_what_a_member_throws_has_the_status_that_it_stands_for(open_worker: Open) -> None:
