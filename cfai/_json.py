@@ -115,9 +115,14 @@ def is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
     return isinstance(value, (dict, Mapping))  # the first is found at once
 
 
-def is_flat(value: Mapping[str, Any]) -> bool:
-    """Return True for a JSON object without another object or an array in it."""
-    return not any(isinstance(each, Mapping | list | tuple) for each in value.values())
+def find_nested(value: Mapping[Any, Any]) -> str:
+    """Return what a JSON object has in it that is another object or an array, or nothing.
+
+    >>> find_nested({"user": 7, "teams": ["a"]}), find_nested({"user": 7})
+    ("list under 'teams'", '')
+    """
+    found = ((name, each) for name, each in value.items() if isinstance(each, Mapping | list | tuple))
+    return next((f"{type(each).__name__} under {str(name)[:40]!r}" for name, each in found), "")
 
 
 # Python values to what JSON can hold.

@@ -102,6 +102,8 @@ def test_a_client_calls_where_it_was_told_to_and_so_does_a_gateway(callers: Call
     caller.run(MODEL, HELLO, gateway={"id": "g", "cache_ttl": 60})
     assert service.url == f"https://gateway.ai.cloudflare.com/v1/{caller.account}/g/workers-ai/{MODEL}"
     assert service.request.headers["cf-aig-cache-ttl"] == "60"
+    caller.run(MODEL, HELLO, gateway="my gateway?")
+    assert service.request.url.raw_path == f"/v1/{caller.account}/my%20gateway%3F/workers-ai/{MODEL}".encode()
     for each in (caller.with_options(gateway_route="api"), callers(gateway_route="api")):
         each.run(MODEL, HELLO, gateway="g")
         assert service.url == f"{API}/accounts/{caller.account}/ai/run"

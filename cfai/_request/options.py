@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from cfai._credentials import NO_HEADERS, Secret, describe, find_token_flaw
 from cfai._errors import ConfigurationError, InputError
-from cfai._json import as_number, find_unsendable, is_flat, is_mapping, to_builtins
+from cfai._json import as_number, find_nested, find_unsendable, is_mapping, to_builtins
 
 CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 """Headers that carry a secret. They are taken off a request as soon as it is sent."""
@@ -21,6 +21,7 @@ _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = r"[\t\x20-\x7e]*"  # httpx encodes headers in ASCII
 _TAG = r"[A-Za-z0-9:\-./@]{1,50}"
 _MAX_ID_LENGTH = 256
+_MAX_METADATA = 5
 _LARGEST_NUMBER = 10**12
 _OWN_HEADERS = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
 
@@ -246,6 +247,7 @@ def _name_option(name: Any, known: type) -> str:
 def _encode_option(name: str, value: Any) -> str:
     """Return an option of a gateway as the value of its header. Raises `ConfigurationError` or `InputError`."""
     value = as_number(value)
+    came = describe(value)
     if name in ("skip_cache", "collect_log", "collect_log_payload", "zdr", "no_wholesale"):
         must_be, is_right = "True or False", isinstance(value, bool)
     elif name in ("cache_key", "event_id", "byok_alias"):
@@ -256,7 +258,9 @@ def _encode_option(name: str, value: Any) -> str:
     elif name == "metadata":
         # The gateway drops the sixth without a word, and keeps no objects.
         must_be = "a dict of at most five strings, numbers or booleans"
-        is_right = is_mapping(value) and len(value) <= 5 and is_flat(value)
+        if is_mapping(value):
+            came = find_nested(value) if len(value) <= _MAX_METADATA else f"{len(value)} entries"
+        is_right = is_mapping(value) and not came
     elif name == "custom_cost":
         must_be = f"a dict of numbers under {', '.join(GatewayCost.__annotations__)}"
         is_right = is_mapping(value) and bool(value) and value.keys() <= GatewayCost.__annotations__.keys()
@@ -265,8 +269,7 @@ def _encode_option(name: str, value: Any) -> str:
         must_be = "a whole number of 0 or more"
         is_right = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _LARGEST_NUMBER
     if not is_right:
-        got = f"{len(value)} entries" if is_mapping(value) and len(value) > 5 else describe(value)
-        raise ConfigurationError(f"gateway {name} must be {must_be}, got {got}")
+        raise ConfigurationError(f"gateway {name} must be {must_be}, got {came}")
     if isinstance(value, Mapping):
         return _encode_object(name, cast("Mapping[Any, Any]", value))
     if isinstance(value, bool):

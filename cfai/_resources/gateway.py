@@ -20,7 +20,7 @@ from cfai._errors import (
     ConfigurationError,
     InferenceUpstreamError,
 )
-from cfai._json import as_number, is_flat, is_mapping, to_builtins
+from cfai._json import as_number, find_nested, is_mapping, to_builtins
 from cfai._request import (
     ApiRequest,
     PreparedCall,
@@ -342,9 +342,8 @@ def _check_patch(name: str, value: Any) -> None:
         raise ConfigurationError(f"`feedback` must be 1, -1 or None, got {describe(value)}")
     if name == "score" and not is_number:
         raise ConfigurationError(f"`score` must be a number or None, got {describe(value)}")
-    if name == "metadata" and not (is_mapping(value) and is_flat(value)):
-        must = "`metadata` must be a dict of strings, numbers and booleans, or None"
-        raise ConfigurationError(f"{must}, got {describe(value)}")
+    if name == "metadata" and (came := find_nested(value) if is_mapping(value) else describe(value)):
+        raise ConfigurationError(f"`metadata` must be a dict of strings, numbers and booleans, or None, got {came}")
 
 
 # Calls of one provider after the other

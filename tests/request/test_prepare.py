@@ -408,5 +408,8 @@ def test_what_is_no_option_of_a_gateway_is_refused() -> None:
         with row(value), pytest.raises(InputError, match=r"gateway metadata\['a'\]"):
             built(gateway={"id": "g", "metadata": {"a": value}})
     for value in ({}, {"b": 1}, ["x"], circular()):
-        with row(value), pytest.raises(ConfigurationError, match="at most five strings, numbers or booleans, got dict"):
+        got = f"at most five strings, numbers or booleans, got {type(value).__name__} under 'a'"
+        with row(value), pytest.raises(ConfigurationError, match=got):
             built(gateway={"id": "g", "metadata": {"a": value}})
+    with pytest.raises(ConfigurationError, match="got 6 entries"):
+        built(gateway={"id": "g", "metadata": dict.fromkeys("abcdef", 1)})

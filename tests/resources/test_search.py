@@ -242,9 +242,9 @@ def test_what_is_sure_to_be_refused_is_not_sent(remote: Ai, invoke: Invoke) -> N
         (
             docs,
             "search",
-            {"query": "x", "ai_search_options": {"reranking": {"match_threshold": -1}}},
+            {"query": "x", "ai_search_options": {"reranking": {"match_threshold": 1.1}}},
             InputError,
-            "got -1",
+            "from 0 to 1, got 1.1",
         ),
         (
             docs,

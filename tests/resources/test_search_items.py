@@ -176,6 +176,17 @@ def test_polling_ends_with_the_last_that_was_heard(remote_docs: AiSearchInstance
     assert len(respx.calls) == uploads
 
 
+@respx.mock
+def test_polling_asks_every_second_for_thirty(remote: AiSearchInstance, invoke: Invoke, sleeps: list[float]) -> None:
+    pending = {"success": True, "result": {"id": "i", "status": "running"}}
+    respx.post(ITEMS).respond(json=pending)
+    info = respx.get(f"{ITEMS}/i").respond(json=pending)
+    invoke(remote.items, "upload_and_poll", "a.md", "x")
+    assert info.call_count == len(sleeps)
+    assert {*sleeps} == {1.0}
+    assert 29 <= len(sleeps) <= 30  # as the binding does; the upload itself takes a moment
+
+
 def test_items_are_listed_by_every_filter_and_deleted(docs: AiSearchInstance, invoke: Invoke) -> None:
     usa = docs.items.upload("usa.md", TEXT, metadata={"year": 2024}, wait_for_completion=True)
     docs.items.upload("france/paris.md", "Paris", metadata={"year": 2020})
