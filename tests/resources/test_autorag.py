@@ -159,6 +159,8 @@ def test_the_emulator_answers_from_the_same_documents(ai: Ai, invoke: Invoke) ->
             "type": "and",
             "filters": [{"type": "gte", "key": "year", "value": 2020}, {"type": "lt", "key": "year", "value": 2021}],
         },
+        {"type": "and", "filters": [{"type": "ne", "key": "year", "value": year} for year in (2024, 2030)]},
+        {"type": "or", "filters": [{"type": "eq", "key": "year", "value": year} for year in (2020, 2030)]},
     ]
     for each in filters:
         found = invoke(rag, "ai_search", {"query": "a city", "filters": each})
@@ -166,8 +168,15 @@ def test_the_emulator_answers_from_the_same_documents(ai: Ai, invoke: Invoke) ->
         assert "emulated answer to “a city”" in found.response
     with pytest.raises(AutoRAGNotFoundError, match="autorag_not_found"):
         invoke(ai.autorag("none"), "search", {"query": "x"})
-    with pytest.raises(BadRequestError, match="knows no or"):
-        invoke(rag, "search", {"query": "x", "filters": {"type": "or", "filters": []}})
+    comparison = {"type": "eq", "key": "year", "value": 2020}
+    for bad in (
+        {"type": "or", "filters": []},
+        {"type": "or", "filters": [{"type": "and", "filters": [comparison]}]},
+        {"type": "in", "key": "year", "value": 2020},
+        [comparison],
+    ):
+        with row(bad), pytest.raises(BadRequestError, match="Validation failed: filters"):
+            invoke(rag, "search", {"query": "x", "filters": bad})
     rows: list[Any] = [{"type": "in", "key": "year", "value": [2020]}, {"type": "eq"}, {"type": "and", "filters": [{}]}]
     for each in rows:
         with row(each), pytest.raises(BadRequestError, match="a type of eq, ne, gt, gte, lt, lte"):

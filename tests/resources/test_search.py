@@ -551,9 +551,29 @@ def test_the_emulator_refuses_what_the_service_would(local: Emulator) -> None:
         {"retrieval": {"boost_by": [{"direction": "asc"}]}},
         {"retrieval": {"boost_by": [{"field": "year", "direction": "up"}]}},
         {"cache": {"cache_threshold": "foo"}},
+        {"cache": {"enabled": 1}},
+        {"retrieval": {"metadata_only": "yes"}},
+        {"retrieval": {"filters": [1]}},
+        {"retrieval": {"filters": {"year": {"$or": [1]}}}},
+        {"custom_metadata": {"a": 1, "b": 2, "c": 3}},
+        {"custom_metadata": {"task": "x"}},
+        {"custom_metadata": {"cf.x": "x"}},
+        {"custom_metadata": "x"},
     ]
     rows += [("POST", f"{docs}/search", {"json": {"query": "x", "ai_search_options": each}}) for each in refused]
+    configs: list[dict[str, Any]] = [
+        {"type": "s3"},
+        {"fusion_method": "sum"},
+        {"cache_threshold": "foo"},
+        {"cache_ttl": 60},
+        {"sync_interval": 60},
+        {"indexing_options": {"keyword_tokenizer": "foo"}},
+        {"retrieval_options": {"keyword_match_mode": "xor"}},
+        {"custom_metadata": [{"field_name": "year", "data_type": "int"}]},
+    ]
+    rows += [("POST", f"{url}/instances", {"json": {"id": "new", **each}}) for each in configs]
     taken: dict[str, Any] = {
+        "custom_metadata": {"team": "a", "user": 7},
         "retrieval": {"retrieval_type": "hybrid", "boost_by": [{"field": "year", "direction": "asc"}] * 3},
         "cache": {"cache_threshold": "close_enough"},
     }

@@ -7,8 +7,9 @@ import json
 import operator
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -26,12 +27,32 @@ _RANGES = (
     ("reranking", "match_threshold", 0, 1),
 )
 _COUNTS = ("max_num_results", "context_expansion")
-_CHOICES = (
-    ("retrieval", "retrieval_type", ("vector", "keyword", "hybrid")),
-    ("retrieval", "fusion_method", ("max", "rrf")),
-    ("retrieval", "keyword_match_mode", ("and", "or")),
-    ("cache", "cache_threshold", ("super_strict_match", "close_enough", "flexible_friend", "anything_goes")),
-)
+_FUSIONS = ("max", "rrf")
+_MATCH_MODES = ("and", "or")
+_CACHE_THRESHOLDS = ("super_strict_match", "close_enough", "flexible_friend", "anything_goes")
+_CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "retrieval.retrieval_type": ("vector", "keyword", "hybrid"),
+    "retrieval.fusion_method": _FUSIONS,
+    "retrieval.keyword_match_mode": _MATCH_MODES,
+    "retrieval.metadata_only": (True, False),
+    "retrieval.return_on_failure": (True, False),
+    "query_rewrite.enabled": (True, False),
+    "reranking.enabled": (True, False),
+    "cache.enabled": (True, False),
+    "cache.cache_threshold": _CACHE_THRESHOLDS,
+}
+"""The values that an option may have, by its place. Numbers are no booleans."""
+_CONFIG_CHOICES: Mapping[str, tuple[Any, ...]] = {
+    "type": ("r2", "web-crawler"),
+    "fusion_method": _FUSIONS,
+    "cache_threshold": _CACHE_THRESHOLDS,
+    "sync_interval": (900, 1800, 3600, 7200, 14400, 21600, 43200, 86400),
+    "indexing_options.keyword_tokenizer": ("porter", "trigram"),
+    "retrieval_options.keyword_match_mode": _MATCH_MODES,
+}
+_METADATA_TYPES = ("text", "number", "boolean", "datetime")
+_MOST_METADATA = 2
+_RESERVED_METADATA = ("ai-search", "task", "origin")
 _DIRECTIONS = ("asc", "desc", "exists", "not_exists")
 _MOST_BOOSTS = 3
 _COMPARISONS: Mapping[str, Any] = {
@@ -208,8 +229,8 @@ class Search:
             "match_threshold": as_object(body.get("ranking_options")).get("score_threshold", 0),
         }
         _check_options({"retrieval": retrieval})
-        retrieval["filters"] = _convert_filters(as_object(body.get("filters")))
-        found = _search([instance], query, {"retrieval": retrieval})["chunks"]
+        fits = _build_filter(body.get("filters"))
+        found = _search([instance], query, {"retrieval": retrieval}, fits=fits)["chunks"]
         result: dict[str, Any] = {
             "object": "vector_store.search_results.page",
             "search_query": query,
@@ -276,9 +297,10 @@ def _filter_items(request: ResourceRequest, items: Mapping[str, Any]) -> list[di
         if name in query:
             rows = [row for row in rows if row[field] == query[name]]
     try:
-        filters = as_object(json.loads(query.get("metadata_filter", "{}")))
+        filters = json.loads(query.get("metadata_filter", "{}"))
     except ValueError:
         raise refuse("metadata_filter: must be JSON") from None
+    _check_filters(filters)
     rows = [row for row in rows if query.get("search", "") in row["key"] and _fits(filters, _get_attributes(row))]
     if (order := query.get("sort_by")) not in (None, "status", "modified_at"):
         raise refuse("sort_by: must be status or modified_at")
@@ -431,16 +453,22 @@ def _get_text(message: Any) -> str:
 
 
 def _search(
-    instances: Iterable[dict[str, Any]], query: str, options: Mapping[str, Any], *, names_instances: bool = False
+    instances: Iterable[dict[str, Any]],
+    query: str,
+    options: Mapping[str, Any],
+    *,
+    names_instances: bool = False,
+    fits: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> dict[str, Any]:
     """Return the chunks that share words with a question, those first that share most."""
     retrieval, found = as_object(options.get("retrieval")), list[dict[str, Any]]()
+    fits = fits or partial(_fits, as_object(retrieval.get("filters")))
     limit = int(retrieval.get("max_num_results") or 10)
     for instance in instances:
         thresholds = (retrieval.get("match_threshold"), instance["info"].get("score_threshold"), 0.4)
         threshold = next(each for each in thresholds if each is not None)
         for item in instance["items"].values():
-            if not _fits(as_object(retrieval.get("filters")), _get_attributes(item["info"])):
+            if not fits(_get_attributes(item["info"])):
                 continue
             info = item["info"]
             modified = int(1000 * datetime.fromisoformat(info["created_at"]).timestamp())
@@ -467,11 +495,9 @@ def _score(query: str, text: str) -> float:
 
 
 def _fits(filters: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
-    """Return True if metadata fits the filters of Vectorize. Raises `ErrorResponse` for a comparison it has not."""
+    """Return True if metadata fits the filters of Vectorize."""
     for field, wanted in filters.items():
         for name, value in as_object(wanted).items() if isinstance(wanted, dict) else [("$eq", wanted)]:
-            if name not in _COMPARISONS:
-                raise refuse(f"filters: there is no {name}")
             try:
                 if field not in attributes or not _COMPARISONS[name](attributes[field], value):
                     return False
@@ -480,19 +506,28 @@ def _fits(filters: Mapping[str, Any], attributes: Mapping[str, Any]) -> bool:
     return True
 
 
-def _convert_filters(filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return AutoRAG's filters as those of Vectorize, which has no `or`."""
-    if not filters:
-        return {}
-    if filters.get("type") == "or":
-        raise refuse("filters: the emulator knows no or")
-    comparisons = as_sequence(filters.get("filters")) if filters.get("type") == "and" else [filters]
-    converted: dict[str, Any] = {}
-    for each in map(as_object, comparisons):
+def _check_filters(filters: Any) -> None:
+    """Raise `ErrorResponse` for what is no filter of Vectorize."""
+    if not isinstance(filters, dict | None):
+        raise refuse("filters: must be an object")
+    for wanted in as_object(filters).values():
+        if unknown := next((name for name in as_object(wanted) if name not in _COMPARISONS), None):
+            raise refuse(f"filters: there is no {unknown}")
+
+
+def _build_filter(filters: Any) -> Callable[[Mapping[str, Any]], bool]:
+    """Return what tells whether metadata fits the filters of AutoRAG. Raises `ErrorResponse` for what is none."""
+    kind = as_object(filters).get("type")
+    combine = any if kind == "or" else all
+    comparisons = as_sequence(filters.get("filters")) if kind in ("and", "or") else [filters]
+    if not comparisons:
+        raise refuse("filters: must have one comparison or more")
+    converted: list[Mapping[str, Any]] = []
+    for each in map(as_object, comparisons if filters else ()):
         if each.get("type") not in _AUTORAG_COMPARISONS or not isinstance(each.get("key"), str):
             raise refuse(f"filters: must have a key, and a type of {', '.join(_AUTORAG_COMPARISONS)}")
-        converted.setdefault(each["key"], {})[f"${each['type']}"] = each.get("value")
-    return converted
+        converted.append({each["key"]: {f"${each['type']}": each.get("value")}})
+    return lambda attributes: combine(_fits(each, attributes) for each in converted)
 
 
 def _get_attributes(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -569,9 +604,13 @@ def _check_options(options: Any) -> None:
             raise refuse(f"{part}: must be an object")
     for part, name, least, most in _RANGES:
         _check_number(as_object(options.get(part)).get(name), f"{part}.{name}", least, most)
-    for part, name, choices in _CHOICES:
-        if as_object(options.get(part)).get(name) not in (None, *choices):
-            raise refuse(f"{part}.{name}: must be one of {', '.join(choices)}")
+    _check_choices(options, _CHOICES)
+    _check_filters(as_object(options.get("retrieval")).get("filters"))
+    metadata = options.get("custom_metadata")
+    names = [*as_object(metadata)]
+    is_reserved = any(name in _RESERVED_METADATA or name.startswith("cf.") for name in names)
+    if not isinstance(metadata, dict | None) or len(names) > _MOST_METADATA or is_reserved:
+        raise refuse(f"custom_metadata: must have {_MOST_METADATA} entries at most, under names that are not reserved")
     boosts = as_object(options.get("retrieval")).get("boost_by")
     if boosts is not None and not (isinstance(boosts, list) and len(as_sequence(boosts)) <= _MOST_BOOSTS):
         raise refuse(f"retrieval.boost_by: must be a list of {_MOST_BOOSTS} at most")
@@ -583,6 +622,19 @@ def _check_options(options: Any) -> None:
 def _check_config(config: Mapping[str, Any]) -> None:
     _check_number(config.get("max_num_results"), "max_num_results", 1, 50)
     _check_number(config.get("score_threshold"), "score_threshold", 0, 1)
+    _check_number(config.get("cache_ttl"), "cache_ttl", 600, 518_400)
+    _check_choices(config, _CONFIG_CHOICES)
+    for field in map(as_object, as_sequence(config.get("custom_metadata"))):
+        if not isinstance(field.get("field_name"), str) or field.get("data_type") not in _METADATA_TYPES:
+            raise refuse(f"custom_metadata: must have field_name, and data_type of {', '.join(_METADATA_TYPES)}")
+
+
+def _check_choices(body: Mapping[str, Any], choices: Mapping[str, tuple[Any, ...]]) -> None:
+    for place, values in choices.items():
+        part, _, name = place.rpartition(".")
+        value = (as_object(body.get(part)) if part else body).get(name)
+        if value is not None and not any(value == each and type(value) is type(each) for each in values):
+            raise refuse(f"{place}: must be one of {', '.join(map(str, values))}")
 
 
 def _check_number(value: Any, name: str, least: float, most: float) -> None:
