@@ -137,9 +137,14 @@ def _check_requests(call: PreparedCall, requests: Sequence[Any]) -> None:
             raise InputError(f"{must_be}, got {describe(reference)}: it comes back as it is")
 
 
+def takes_batches(model: models.Model) -> bool:
+    """Return True for a model whose requests can be queued."""
+    return "async_queue" in model.capabilities or model.name in _ALSO_QUEUED
+
+
 def _check_model(model: str) -> None:
     entry = models.catalogue().get(model)
-    if entry is None or "async_queue" in entry.capabilities or model in _ALSO_QUEUED:
+    if entry is None or takes_batches(entry):
         return
     others = [each for each in models.list(capability="async_queue", live=True) if each.name != _NEVER_JSON]
     names = [each.name for each in others if each.task == entry.task] or [each.name for each in others][:3]

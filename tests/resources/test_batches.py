@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import inspect
 import json
 import pickle
@@ -31,7 +32,7 @@ from cfai import (
 )
 from cfai._resources import batches
 from cfai.local import Emulator, Fault
-from cfai.types import Audio, Embeddings, NativeText, Output, Reranking, Transcription, Translation
+from cfai.types import Audio, Embeddings, NativeText, Output, Reranking, Translation, TurnDetection
 from tests.conftest import row
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -213,9 +214,16 @@ def test_results_are_what_the_same_calls_of_run_give(ai: Ai, batch: Batches) -> 
 
 def test_media_of_a_request_are_encoded_as_json(local: Emulator, batch: Batches) -> None:
     sound = {"audio": WAV, "external_reference": "a"}
-    [item] = batch.wait(batch("@cf/openai/whisper", [sound], checks="off"))
-    assert isinstance(item.output, Transcription)
-    assert local.requests[0].inputs["requests"] == [{"audio": [*WAV], "external_reference": "a"}]
+    [item] = batch.wait(batch("@cf/pipecat-ai/smart-turn-v2", [sound]))
+    assert isinstance(item.output, TurnDetection)
+    encoded = base64.b64encode(WAV).decode()
+    assert local.requests[0].inputs["requests"] == [{"audio": encoded, "external_reference": "a"}]
+
+
+def test_the_emulator_takes_no_batch_for_a_model_without_a_queue(batch: Batches) -> None:
+    for inputs in ({"requests": [{"prompt": "Hi"}]}, {"request_id": ID}):
+        with row(inputs), pytest.raises(BadRequestError, match="5006"):
+            batch.run("@cf/zai-org/glm-4.7-flash", inputs, queue_request=True, checks="off")
 
 
 def test_a_request_that_fails_has_its_error_and_the_others_their_answers(batch: Batches) -> None:

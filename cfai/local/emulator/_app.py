@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 from cfai import models
 from cfai._repr import short_repr
+from cfai._resources.batches import takes_batches
 from cfai.local._json import as_object, loads_strictly
 from cfai.local._models import get_schema
 from cfai.local.emulator._batches import MAX_BATCH_SIZE, Batches
@@ -326,6 +327,8 @@ class EmulatorApp(Application):
         is_poll = "request_id" in inputs
         if not is_poll and (call.query.get("queueRequest") != "true" or "requests" not in inputs):
             return None
+        if not takes_batches(model):
+            return None  # neither is an input of it, which the check of its inputs says
         _check_fault(fault, streams=False)
         if is_poll:
             # No call of the model: what was handed in is given out, whatever else was used up meanwhile.

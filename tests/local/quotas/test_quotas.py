@@ -21,6 +21,7 @@ from tests.conftest import LONG
 from tests.local.conftest import Service
 
 GLM = "@cf/zai-org/glm-4.7-flash"
+QWEN = "@cf/qwen/qwen3-30b-a3b-fp8"
 KIMI = "@cf/moonshotai/kimi-k2.6"
 BGE = "@cf/baai/bge-m3"
 HELLO = {"prompt": "hello"}
@@ -135,17 +136,17 @@ def batch(service: Service, model: str, requests: list[Any]) -> dict[str, str]:
 
 
 def test_a_batch_is_charged_once_and_when_it_is_done(serving: Make) -> None:
-    one, two = (float(serving().run(GLM, {"prompt": text}).headers["cf-ai-neurons"]) for text in ("one", "two"))
+    one, two = (float(serving().run(QWEN, {"prompt": text}).headers["cf-ai-neurons"]) for text in ("one", "two"))
     service = serving(daily_neurons=(one + two) * 0.999, clock=Clock())
-    poll = batch(service, GLM, [{"prompt": "one"}, {"prompt": "two"}, {}])
+    poll = batch(service, QWEN, [{"prompt": "one"}, {"prompt": "two"}, {}])
     assert service.run(BGE, {"text": "x"}).status_code == 200, "what waits has cost nothing yet"
-    assert len(service.result(GLM, poll)["responses"]) == 3
-    assert refused(service.run(GLM, HELLO)) == (429, 4006)
+    assert len(service.result(QWEN, poll)["responses"]) == 3
+    assert refused(service.run(QWEN, HELLO)) == (429, 4006)
     service = serving(daily_neurons=one * 1.5, clock=Clock())
-    poll = batch(service, GLM, [{"prompt": "one"}])
-    done = [service.result(GLM, poll) for _ in range(3)]
+    poll = batch(service, QWEN, [{"prompt": "one"}])
+    done = [service.result(QWEN, poll) for _ in range(3)]
     assert done[0] == done[1] == done[2]
-    assert service.run(GLM, {"prompt": "one"}).status_code == 200
+    assert service.run(QWEN, {"prompt": "one"}).status_code == 200
 
 
 class Slow:
@@ -203,9 +204,9 @@ def test_a_batch_runs_until_it_is_done_or_the_emulator_ends(serving: Make, monke
 
 def test_a_batch_is_handed_in_as_a_call_and_asked_for_as_none(serving: Make) -> None:
     service = serving(daily_neurons=0.001, rate_limits={"Text Generation": 1}, clock=Clock())
-    poll = batch(service, GLM, [HELLO])
-    assert [len(service.result(GLM, poll)["responses"]) for _ in range(2)] == [1, 1]
-    again = service.run(GLM, {"requests": [HELLO]}, params={"queueRequest": "true"})
+    poll = batch(service, QWEN, [HELLO])
+    assert [len(service.result(QWEN, poll)["responses"]) for _ in range(2)] == [1, 1]
+    again = service.run(QWEN, {"requests": [HELLO]}, params={"queueRequest": "true"})
     assert refused(again) == (429, 3021)
     used_up = service.run(BGE, {"requests": [{"text": "x"}]}, params={"queueRequest": "true"})
     assert refused(used_up) == (429, 4006)
