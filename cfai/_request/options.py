@@ -20,7 +20,7 @@ CREDENTIAL_HEADERS = ("authorization", "cf-aig-authorization")
 _NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _VALUE = r"[\t\x20-\x7e]*"  # httpx encodes headers in ASCII
 _TAG = r"[A-Za-z0-9:\-./@]{1,50}"
-_MAX_ID_LENGTH = 256
+_MAX_ID_LENGTH = 64
 _MAX_METADATA = 5
 _LARGEST_NUMBER = 10**12
 _OWN_HEADERS = frozenset({"authorization", "content-type", "content-length", "host", "transfer-encoding"})
@@ -198,8 +198,9 @@ def parse_gateway(gateway: Secret) -> Gateway:
         options |= retries
     id = options.pop("id", None)
     if not isinstance(id, str) or not id or len(id) > _MAX_ID_LENGTH or "/" in id or id in (".", ".."):
-        must_be = "`gateway` must have the 'id' of the gateway, such as 'default', without '/'"
-        raise ConfigurationError(f"{must_be}, got {describe(id)}")
+        came = f"{len(id)} characters" if isinstance(id, str) and len(id) > _MAX_ID_LENGTH else describe(id)
+        must = f"`gateway` must have the 'id' of the gateway, 1 to {_MAX_ID_LENGTH} characters without '/'"
+        raise ConfigurationError(f"{must}, such as 'default', got {came}")
     token_flaw = token and (find_header_flaw(token.value) or find_token_flaw(token, ""))
     for name, flaw in (("id", find_header_flaw(id)), ("token", token_flaw)):
         if flaw:

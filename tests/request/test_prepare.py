@@ -365,7 +365,7 @@ def test_each_option_of_a_gateway_is_a_header_under_either_spelling() -> None:
 
 
 def test_what_is_no_option_of_a_gateway_is_refused() -> None:
-    no_id = "`gateway` must have the 'id' of the gateway, such as 'default'"
+    no_id = "`gateway` must have the 'id' of the gateway, 1 to 64 characters without '/', such as 'default', got "
     rows: list[tuple[Any, str]] = [
         ({"id": "g", "skipCash": True}, r"'skipCash'.*skip_cache"),
         ({"id": "g", "cacheTTL": 60}, r"gateway: no option 'cacheTTL', known are .*cache_ttl"),
@@ -377,6 +377,7 @@ def test_what_is_no_option_of_a_gateway_is_refused() -> None:
         ({"id": "g", "retries": 3}, "gateway retries must be a dict with 'max_attempts' and the like, got 3"),
         ({"cache_ttl": 60}, no_id),
         *(({"id": id}, no_id) for id in ("", None, 5, "a/b", "..")),
+        ({"id": "a" * 65}, f"{no_id}65 characters"),
         ("", no_id),
         (5, "`gateway` must be an id or a dict with 'id', got 5"),
         (["g"], "`gateway` must be an id or a dict with 'id'"),
