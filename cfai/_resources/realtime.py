@@ -101,8 +101,6 @@ def open_session(
     if gateway.value is not None:
         parsed = parse_gateway(gateway)
         headers |= {**parsed.headers, "cf-aig-gateway-id": parsed.id}
-        if parsed.token is not None:
-            headers["cf-aig-authorization"] = f"Bearer {parsed.token.value}"
     return RealtimeSession(api, Operation(path=path, query=query, headers=headers, model=model, read=read_nothing))
 
 

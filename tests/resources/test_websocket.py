@@ -50,9 +50,8 @@ def test_a_session_is_opened_with_the_token_the_gateway_and_its_parameters(serve
 
     async def main() -> None:
         async with remote(server.url) as ai:
-            session = ai.arealtime(
-                NOVA, **LINEAR, punctuate=True, gateway={"id": "my", "skipCache": True}, extra_headers={"x-team": "a"}
-            )
+            gateway: Any = {"id": "my", "skipCache": True, "token": "token-of-the-gateway"}
+            session = ai.arealtime(NOVA, **LINEAR, punctuate=True, gateway=gateway, extra_headers={"x-team": "a"})
             assert TOKEN not in repr(session) + repr(vars(session))
             async with session:
                 assert await read(session) == []
@@ -67,6 +66,7 @@ def test_a_session_is_opened_with_the_token_the_gateway_and_its_parameters(serve
     assert lower["authorization"] == f"Bearer {TOKEN}"
     assert (lower["connection"], lower["upgrade"], lower["sec-websocket-version"]) == ("Upgrade", "websocket", "13")
     assert (lower["cf-aig-gateway-id"], lower["cf-aig-skip-cache"], lower["x-team"]) == ("my", "true", "a")
+    assert "cf-aig-authorization" not in lower, "it is for the gateway's own host"
     assert lower["user-agent"].startswith("cfai/")
 
 
