@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from cfai._json import as_sequence, is_mapping, loads, to_compact_json
 from cfai._request import ApiRequest
-from cfai._response import ApiResponse, Decoder, parse_fields, split_at_end_mark, split_lone_events
+from cfai._response import ApiResponse, Decoder, parse_fields, split_at_end_mark, split_lone_events, unwrap
 from cfai._streaming import AsyncStream, Stream, aopen_stream, open_stream
 from cfai.types import SearchChunk, SearchCompletion, SearchFailure, TextOutput, Token
 
@@ -40,7 +40,7 @@ class SearchDecoder(Decoder):
         if fields.data is None or fields.event == b"error":
             return super().feed(block)
         data = b"\n".join(fields.data)
-        event = _load(data)
+        event = unwrap(_load(data))
         # An event of its own with a list, or an older one without a name: {"chunks": […]}. A whole answer has both.
         if fields.event == b"chunks" or (is_mapping(event) and "chunks" in event):
             found: Mapping[str, Any] = event if is_mapping(event) else {"chunks": event}

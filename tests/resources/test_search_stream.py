@@ -138,10 +138,11 @@ def test_an_error_inside_of_a_stream_is_raised(docs: AiSearchInstance, read: Rea
 @respx.mock
 def test_an_answer_that_came_whole_is_a_stream_as_well(docs: AiSearchInstance, read: ReadStream) -> None:
     whole = {"choices": [{"message": {"role": "assistant", "content": "North"}}], "chunks": CHUNKS}
-    answer_with(json.dumps(whole), "application/json")
-    came = read(docs, "chat_completions", PARAMS)
-    assert came.tokens == ["North"]
-    assert came.result.chunks[0].id == "c1"
+    for body in (whole, {"success": True, "result": whole, "errors": []}):
+        answer_with(json.dumps(body), "application/json")
+        came = read(docs, "chat_completions", PARAMS)
+        assert came.tokens == ["North"]
+        assert came.result.chunks[0].id == "c1"
 
 
 @respx.mock
