@@ -62,6 +62,8 @@ _MOST_FAILURES = 20
 """Polls in a row that may fail before a wait gives up: some ten minutes."""
 _MOST_MISSING = 1_000
 """Answers that may be missing where nobody knows how many there are: a larger id is none."""
+_WAITING = frozenset({"queued", "running"})
+"""Statuses after which more will come."""
 _ENDED = frozenset({"failed", "failure", "error", "errored", "cancelled", "canceled", "expired", "completed", "done"})
 """Statuses after which nothing comes any more. UNCERTAIN: a batch that is done has no status, and documented are
 `queued` and `running`, so that every other word is waited for."""
@@ -416,7 +418,9 @@ class _BatchState(Generic[T]):
         """Take what a poll was answered with. The body tells, whatever the status: 202 is one of an interim answer."""
         rows = output.get("responses") if isinstance(output, types.Output) else None
         status = output.get("status") if isinstance(output, types.Output) else None
-        if isinstance(rows, list):
+        # One that still waits may show its answers so far, or an empty list.
+        is_waiting = isinstance(status, str) and status.lower() in _WAITING
+        if isinstance(rows, list) and not is_waiting:
             part.items, part.meta = read_items(cast("list[Any]", rows), part, output.meta), output.meta
         elif not isinstance(status, str):
             raise _make_unreadable_error("a batch was asked after, and no status came", output, self.model)

@@ -462,6 +462,16 @@ def test_every_form_of_an_answer_is_read(wire: Wire, mocked: Batches) -> None:
             assert not {"id", "external_reference"} & item.output.keys()
 
 
+def test_answers_beside_a_status_of_waiting_are_not_all(wire: Wire, mocked: Batches) -> None:
+    for rows in ([], [text(1)], None):
+        with row(rows):
+            wire.answers = []
+            wire.result(QUEUED, QUEUED | {"responses": rows}, {"status": "running", "responses": rows})
+            wire.rows(text(1), text(0), status="completed")
+            items = mocked.wait(mocked(LLAMA, [{"prompt": "Hi"}] * 2))
+            assert [item.ok for item in items] == [True, True]
+
+
 def test_every_form_of_a_failed_item_is_an_error_of_its_request(wire: Wire, mocked: Batches) -> None:
     for form, answer, kind in (
         ("errors", {"success": False, "errors": [{"code": 3040, "message": "busy"}]}, cfai.CapacityError),
