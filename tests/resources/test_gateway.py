@@ -624,6 +624,12 @@ def test_a_call_through_a_gateway_leaves_a_log_that_can_be_patched(
         invoke(local_gateway, "patch_log", "404", feedback=-1)
     with pytest.raises(AiGatewayLogNotFound):
         invoke(ai.gateway("another"), "get_log", log.id)
+    for text, kept in (
+        ('{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6}', '{"a":1,"b":2,"c":3,"d":4,"e":5}'),
+        ("{no JSON", "{no JSON"),
+    ):
+        more = ai.run(GLM, HELLO, gateway="my-gateway", extra_headers={"cf-aig-metadata": text})
+        assert invoke(local_gateway, "get_log", more.meta.gateway_log_id).metadata == kept
     # Without its payload, or not at all.
     short = ai.run(GLM, HELLO, gateway={"id": "my-gateway", "collect_log_payload": False})
     assert invoke(local_gateway, "get_log", short.meta.gateway_log_id).response_head == ""

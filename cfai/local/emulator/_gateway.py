@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from cfai._json import is_mapping
@@ -19,6 +20,7 @@ from cfai.models import USD_PER_NEURON, catalogue
 
 _CACHE_SECONDS = 300.0
 """How long an answer is kept under a key of the caller's, where no other time is given."""
+_MOST_METADATA = 5
 _HEAD_LENGTH = 1000
 """The characters of a body that a log has."""
 
@@ -87,7 +89,7 @@ class GatewayCalls:
             "tokens_out": usage.get("completion_tokens", 0),
             "cost": _compute_cost(options, usage, reply, is_hit=is_hit),
             "custom_cost": "cf-aig-custom-cost" in options,
-            "metadata": options.get("cf-aig-metadata"),
+            "metadata": _keep_metadata(options.get("cf-aig-metadata")),
             "request_type": None,
             "request_content_type": options.get("content-type"),
             "request_size": len(call.request.body or b""),
@@ -113,6 +115,16 @@ def _find_cache_seconds(options: Mapping[str, str]) -> float:
     if seconds.isascii() and seconds.isdigit():
         return float(seconds)
     return _CACHE_SECONDS if options.get("cf-aig-cache-key") else 0.0
+
+
+def _keep_metadata(text: str | None) -> str | None:
+    """Return the metadata of a call, of which a gateway keeps five entries and drops the others without a word."""
+    metadata: Any = None
+    with suppress(ValueError):
+        metadata = json.loads(text or "")
+    if not is_mapping(metadata) or len(metadata) <= _MOST_METADATA:
+        return text
+    return json.dumps(dict(islice(metadata.items(), _MOST_METADATA)), separators=(",", ":"))
 
 
 def _to_text(inputs: Any) -> str:
