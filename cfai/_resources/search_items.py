@@ -292,8 +292,12 @@ class AiSearchItem:
 
     def _build_chunks(self, limit: int, offset: int) -> Operation[Page[SearchItemChunk]]:
         def read(response: ApiResponse, request: ApiRequest) -> Page[SearchItemChunk]:
-            items = validate_rows(SearchItemChunk, read_body(response, request), response, request)
-            return Page(items, offset + len(items) if len(items) >= limit else None)
+            body = read_body(response, request)
+            items = validate_rows(SearchItemChunk, body, response, request)
+            info = body.get("result_info") if is_mapping(body) else None
+            total, end = info.get("total") if is_mapping(info) else None, offset + len(items)
+            has_more = end < total if isinstance(total, int) else len(items) >= limit
+            return Page(items, end if items and has_more else None)
 
         return build_operation(f"{self._path}/chunks", read, query={"limit": limit, "offset": offset})
 

@@ -264,6 +264,11 @@ def test_logs_follow_the_cursor_and_chunks_the_offset(remote_docs: AiSearchInsta
         b"limit=2&offset=7",
         b"limit=2&offset=9",
     ]
+    for pages in ((["a", "b"], ["c"]), (["a", "b", "c"],), ([],)):  # fewer a page than were asked for, and no more
+        chunks.mock(side_effect=[page(names, total=3) for names in pages])
+        with row(pages):
+            found = [chunk.id for chunk in invoke(item, "chunks", limit=3)]
+            assert found == [name for names in pages for name in names]
     chunks.mock(side_effect=[page(["a"])])
     assert len(invoke(item, "chunks")) == 1
     assert chunks.calls.last.request.url.query == b"limit=20&offset=0"
