@@ -121,8 +121,10 @@ def find_nested(value: Mapping[Any, Any]) -> str:
     >>> find_nested({"user": 7, "teams": ["a"]}), find_nested({"user": 7})
     ("list under 'teams'", '')
     """
-    found = ((name, each) for name, each in value.items() if isinstance(each, Mapping | list | tuple))
-    return next((f"{type(each).__name__} under {str(name)[:40]!r}" for name, each in found), "")
+    for name, each in value.items():
+        if isinstance(each, Mapping | list | tuple):
+            return f"{type(cast('object', each)).__name__} under {str(name)[:40]!r}"
+    return ""
 
 
 # Python values to what JSON can hold.
