@@ -364,6 +364,8 @@ def test_the_emulator_refuses_records_and_files_that_are_none(local: Emulator) -
     rows: list[tuple[str, dict[str, Any], str]] = [
         ("", {"json": {"model": LLAMA, "name": "x"}}, f"Model {LLAMA} does not support fine-tunes"),
         ("", {"json": {"model": MISTRAL}}, "Invalid or taken name: None"),
+        ("", {"json": {"model": MISTRAL, "name": "b", "public": "yes"}}, "description must be a string, and public"),
+        ("", {"json": {"model": MISTRAL, "name": "b", "description": 7}}, "description must be a string"),
         ("/x/finetune-assets", {"files": good}, "Finetune x not found"),
         ("/bare/finetune-assets", {"files": {"file": ("x", b"{}")}}, "file and file_name are required"),
         ("/bare/finetune-assets", {"files": good | {"file_name": (None, "a.bin")}}, "Invalid file a.bin"),

@@ -71,7 +71,10 @@ class Finetunes:
             raise refuse(f"Model {model} does not support fine-tunes")
         if not isinstance(name, str) or not name or self._find(name):
             raise refuse(f"Invalid or taken name: {name}")
-        record = _make_record(entry.name, name, body.get("description"), bool(body.get("public")), now)
+        description, public = body.get("description"), body.get("public")
+        if not isinstance(description, str | None) or not isinstance(public, bool | None):
+            raise refuse("description must be a string, and public a boolean")
+        record = _make_record(entry.name, name, description, bool(public), now)
         self._own[record["id"]] = record
         self._files[record["id"]] = set()
         return record
