@@ -336,9 +336,7 @@ class Ai:
         Their calls do not go through this `Ai`: it checks none of them, and they are not in its `usage`. Raises
         `ConfigurationError` over the binding of a Worker, which has no URL.
         """
-        from cfai._binding import BASE_URL
-
-        if self.base_url == BASE_URL:
+        if self._config.credentials.is_binding:
             raise ConfigurationError("a binding has no URL for other clients: make an `Ai` with an account and a token")
         return f"{self.base_url}/accounts/{quote(self.account_id, safe='')}/ai/v1"
 

@@ -145,7 +145,7 @@ def test_ids_are_checked_before_anything_is_sent(gateway: AiGateway, invoke: Inv
             Ai(account_id=ACCOUNT, api_token=TOKEN).gateway(id)
         with row(id), pytest.raises(ConfigurationError, match=f"an id must be a string without '/', .* got {id!r}"):
             invoke(gateway, "get_log", id)
-    with pytest.raises(ConfigurationError, match="'id' of the gateway, such as 'default', without '/'"):
+    with pytest.raises(ConfigurationError, match="'id' of the gateway, 1 to 64 characters without '/', such"):
         Ai(account_id=ACCOUNT, api_token=TOKEN).gateway("a/b")
     for method, changes in (("get_log", {}), ("patch_log", {"feedback": 1})):
         with row(method), pytest.raises(ConfigurationError, match="got None: a call through no gateway has none"):

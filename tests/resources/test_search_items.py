@@ -177,11 +177,13 @@ def test_polling_ends_with_the_last_that_was_heard(remote_docs: AiSearchInstance
 
 
 @respx.mock
-def test_polling_asks_every_second_for_thirty(remote: AiSearchInstance, invoke: Invoke, sleeps: list[float]) -> None:
+def test_polling_asks_every_second_for_thirty(
+    remote_docs: AiSearchInstance, invoke: Invoke, sleeps: list[float]
+) -> None:
     pending = {"success": True, "result": {"id": "i", "status": "running"}}
     respx.post(ITEMS).respond(json=pending)
     info = respx.get(f"{ITEMS}/i").respond(json=pending)
-    invoke(remote.items, "upload_and_poll", "a.md", "x")
+    invoke(remote_docs.items, "upload_and_poll", "a.md", "x")
     assert info.call_count == len(sleeps)
     assert {*sleeps} == {1.0}
     assert 29 <= len(sleeps) <= 30  # as the binding does; the upload itself takes a moment
