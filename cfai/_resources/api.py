@@ -220,7 +220,13 @@ def _load(content: bytes) -> Any:
 
 def read_result(response: ApiResponse, request: ApiRequest) -> Any:
     """Return the result of an answer, without its envelope."""
-    return unwrap(read_body(response, request))
+    return get_result(read_body(response, request))
+
+
+def get_result(body: Any) -> Any:
+    """Return what stands in the envelope of a body. No model wrote it, so a key that is new makes it no result."""
+    is_envelope = is_mapping(body) and "result" in body and "success" in body
+    return body["result"] if is_envelope else unwrap(body)
 
 
 def read_nothing(response: ApiResponse, request: ApiRequest) -> None:
@@ -307,7 +313,7 @@ def validate_list(kind: type[M], value: Any, response: ApiResponse, request: Api
 def validate_rows(kind: type[M], body: Any, response: ApiResponse, request: ApiRequest) -> list[M]:
     """Return the result of an answer as models of pydantic; `null` is a list without any."""
     is_null = is_mapping(body) and "result" in body and body["result"] is None
-    return [] if is_null else validate_list(kind, unwrap(body), response, request)
+    return [] if is_null else validate_list(kind, get_result(body), response, request)
 
 
 def make_unreadable_error(problem: str, response: ApiResponse, request: ApiRequest) -> APIResponseValidationError:

@@ -7,9 +7,8 @@ from typing import Any
 
 from cfai._json import is_mapping
 from cfai._request import quote_model
-from cfai._resources.api import Operation, read_as, rename_as_internal
+from cfai._resources.api import Operation, get_result, read_as, rename_as_internal
 from cfai._resources.pages import PagePlan, plan_pages
-from cfai._response import unwrap
 from cfai.types import ModelFilters, ModelInfo, ModelSchema
 
 
@@ -27,5 +26,5 @@ def get_schema(model: str) -> Operation[ModelSchema]:
 
 def _get_rows(body: Any) -> Any:
     # UNCERTAIN: what `format=openrouter` answers. OpenRouter's own lists are an object with their rows in it.
-    rows = unwrap(body)
+    rows = get_result(body)
     return rows["data"] if is_mapping(rows) and "data" in rows else body

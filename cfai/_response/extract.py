@@ -14,7 +14,7 @@ from cfai._json import as_sequence, is_mapping, raw_number, value_to_text
 JsonPath = tuple[str | int, ...]
 
 _ENVELOPE = frozenset({"result", "success", "errors", "messages", "result_info"})
-"""The keys of the wrapper around a result. An object with only one of the first two and another key is a result."""
+"""The keys of the wrapper around a result. An object with any other key is a result itself."""
 
 _NO_SUCCESS = (False, "false")
 
@@ -33,10 +33,8 @@ class Delta(NamedTuple):
 
 def unwrap(body: Any) -> Any:
     """Return the result without its envelope, if it has one; `None` for an envelope without a result."""
-    if body.__class__ is dict:
-        has_result, has_success = "result" in body, "success" in body
-        if (has_result and has_success) or ((has_result or has_success) and body.keys() <= _ENVELOPE):
-            return body.get("result")
+    if body.__class__ is dict and ("result" in body or "success" in body) and body.keys() <= _ENVELOPE:
+        return body.get("result")
     return body
 
 

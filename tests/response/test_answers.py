@@ -165,6 +165,7 @@ def test_a_result_that_is_no_text_keeps_its_own_shape(caller: Caller, service: S
         ({"image": "https://a.example/cat.png"}, Output),
         ({"state": "Completed", "result": {"url": "https://a.example"}}, ProviderOutput),
         ({"result": 1, "model": "only resembles the envelope"}, Output),
+        ({"result": 1, "success": True, "new": "only resembles the envelope"}, Output),
         ({"copy": 1, "model_dump": 2, "meta": 3, "schema": 4}, Output),
         ({"a\ud83d": 1, "b": 2}, Output),
     ):
