@@ -59,6 +59,9 @@ class Finetunes:
     def __init__(self, api: AccountApi) -> None:
         self._api = api
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: list, create, upload>"
+
     def list(self) -> FinetuneList:
         """List the fine-tunes of the account."""
         return self._api.call(_list_own())

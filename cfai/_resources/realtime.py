@@ -148,7 +148,11 @@ class RealtimeSession:
         await self._get_socket().aclose()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} with {self.model}: open it with `async with`, iterate with `async for`>"
+        if self._socket is None:
+            state = "open it with `async with`, iterate with `async for`"
+        else:
+            state = f"closed with {self._socket.closed[0]}" if self._socket.closed else "open, iterate with `async for`"
+        return f"<{type(self).__name__} with {self.model}: {state}>"
 
     @property
     def model(self) -> str:

@@ -50,6 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 @respx.mock
 def test_lists_are_read_in_each_shape_that_is_seen(remote: Ai, invoke: Invoke) -> None:
+    assert repr(remote.finetunes) == "<Finetunes: list, create, upload>"
     rows: list[tuple[Any, list[str]]] = [
         ([RECORD, RECORD | {"name": "b"}], ["tickets", "b"]),
         ([[RECORD], [RECORD | {"name": "b", "new": 1, "description": None}]], ["tickets", "b"]),

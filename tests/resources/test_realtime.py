@@ -257,10 +257,13 @@ def test_a_session_is_asynchronous_and_says_how_it_is_used(ai: Ai, go: Go) -> No
         with pytest.raises(ConfigurationError, match="the session is not open"):
             await anext(session)
         async with session:
+            assert repr(session) == f"<RealtimeSession with {FLUX}: open, iterate with `async for`>"
             await session.finish()
             await session.finish()
             with pytest.raises(ConfigurationError, match="nothing can be sent after `finish`"):
                 await session.send_audio(SECOND)
+            assert [event async for event in session]
+            assert repr(session) == f"<RealtimeSession with {FLUX}: closed with 1000>"
         with pytest.raises(ConfigurationError, match="is opened once: call `arealtime` again"):
             await session.__aenter__()
         with pytest.raises(ValueError, match="my own"):
