@@ -198,6 +198,9 @@ TAKEN: list[tuple[str, dict[str, Any]]] = [
     ("@cf/meta/llama-4-scout-17b-16e-instruct", {"messages": [PICTURE]}),
     ("@cf/mistralai/mistral-small-3.1-24b-instruct", {"messages": [PICTURE]}),
     ("@cf/moonshotai/kimi-k2.6", {"messages": [PICTURE]}),
+    # What the listing calls blind, though its own schema has images.
+    ("@cf/qwen/qwq-32b", {"messages": [PICTURE]}),
+    ("@cf/meta/llama-3.1-8b-instruct-fast", {"prompt": "Hello", "image": "AA=="}),
     (BGE, {"text": ["a"] * 100}),
     (RETRIEVAL, {"queries": ["a"] * 32, "documents": ["a"] * 32}),
     (BGE_M3, {"contexts": [{"text": "a"}] * 500, "query": "a"}),
