@@ -255,6 +255,7 @@ def test_answers_that_do_not_fit_count_with_what_all_of_them_cost(
             again = jobs(ai, [], output_type=Label, max_cost=max_cost, journal=path)
             assert list(again) == []
             assert again.report().journal_cost == pytest.approx(report.cost)
+            assert "cost       $0.0000 (and $0.0003 before, by the journal)\n" in str(again.report())
             service.forget()
 
 

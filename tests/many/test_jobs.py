@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -483,6 +484,7 @@ def test_a_report_counts_what_was_done_and_says_it_in_lines(jobs: Jobs) -> None:
     lines = str(report).splitlines()
     assert [line.split()[0] for line in lines] == ["done", "failed", "2", "retried", "tokens", "cost", "time"]
     assert lines[2].strip() == "2 BadRequestError 5006"
+    assert re.fullmatch(r"cost +\$0\.\d{4}", lines[5]), "of no neurons and no journal there is nothing to say"
     assert report.rate == pytest.approx(10 / report.seconds)
     assert job.report() == report, "the clock stands still at the end"
 

@@ -74,6 +74,7 @@ def test_a_second_start_sends_what_has_no_answer_and_gives_all_rows_in_order(job
         assert after.attempts == (0 if before.ok else 1)
         assert after.output.text == (before.output.text if before.ok else "new")
     assert (job.report().done, job.report().skipped, job.report().failed) == (25, 13, 0)
+    assert str(job.report()).startswith("done       25 (13 of them from the journal)\nfailed     0\n")
     head, *lines = lines_of(path)
     assert head == {"cfai_journal": 1, "model": MODEL}
     assert len(lines) == 20 + 7 + 5
@@ -288,7 +289,9 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process(files: ExitSt
         {1: object()},
         5,
     ]
-    assert len({make_key(MODEL, each) for each in different}) == len(different)
+    keys = [make_key(MODEL, each) for each in different]
+    assert len({*keys}) == len(different)
+    assert [make_key(MODEL, each) for each in different] == keys, "it is found again, and no file was read to its end"
     assert make_key(MODEL, {"a": 1}) != make_key("@cf/other", {"a": 1})
     assert make_key(MODEL, Inputs(prompt="a")) == make_key(MODEL, {"prompt": "a"})
     assert make_key(MODEL, {"image": picture}) == make_key(MODEL, {"image": picture.copy()})
@@ -327,9 +330,10 @@ def test_with_a_journal_an_input_whose_content_cannot_be_told_is_refused_and_the
     job = jobs(runner, inputs, journal=path)
     rows = list(job)
     assert [each.ok for each in rows] == [True, False, False, False, False, True]
-    for each in rows[1:-1]:
+    kinds = ("a stream", "a stream", "BytesIO", "StringIO")
+    for each, kind in zip(rows[1:-1], kinds, strict=True):
         assert isinstance(each.error, InputError)
-        assert "pass a Path or bytes" in str(each.error)
+        assert str(each.error).endswith(f"where there is a journal, got {kind}: pass a Path or bytes")
         assert each.attempts == 0
     assert (len(runner.calls), job.report().failed, len(lines_of(path))) == (2, 4, 3)
 
@@ -496,7 +500,11 @@ def test_an_answer_that_breaks_a_validator_is_its_rows_failure_and_stands_in_the
     assert isinstance(rows[0].error, cfai.OutputValidationError)
     assert isinstance(rows[0].error.__cause__, ZeroDivisionError)
     assert rows[0].error.text == '{"number": 0}'
-    assert "could not be validated: ZeroDivisionError" in str(rows[0].error)
+    assert (rows[0].error.model, rows[0].error.answer.text) == (MODEL, '{"number": 0}')
+    assert str(rows[0].error) == (
+        f"the answer of {MODEL} could not be validated: ZeroDivisionError: {rows[0].error.__cause__}. What to do: "
+        "a validator of `output_type` must raise ValueError or AssertionError for what does not fit"
+    )
     assert sum("error" in line for line in lines_of(path)) == 1
     assert min(line["cost"] for line in lines_of(path)[1:]) > 0
     assert [each.from_journal for each in jobs(StandIn(call), prompts(4), output_type=Inverse, journal=path)] == [
