@@ -38,7 +38,7 @@ from cfai.models.schemas import get_schema
 from cfai.structured import OutputFormat, find_form, make_strict
 from cfai.structured import _streams as structured_streams
 from cfai.structured._format import find_json
-from cfai.types import ChatCompletion, NativeText, ResponsesOutput, StructuredOutput, TextOutput
+from cfai.types import ChatCompletion, Image, NativeText, ResponsesOutput, StructuredOutput, TextOutput
 from tests.conftest import SYNC_AND_ASYNC, Caller, Service, row, stream_of
 
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
@@ -370,6 +370,7 @@ def test_what_is_no_object_may_come_without_one_where_it_has_its_own_line(caller
         (int, "```\n5\n```", 5),
         (int, "Two and three.</think>\n\n5", 5),
         (int, "Answer: 7", 7),
+        (int, "Answer: 7\nCode: 007", 7),
         (int, "**Answer:** 7\n\nIt is the best.", 7),
         (int, "Step 1: 3\nStep 2: 4\nSo it is:\n7", 7),
         (int, "Here it is:\n```json\n7\n```\nAnything else?", 7),
@@ -420,6 +421,9 @@ def test_what_does_not_fit_is_asked_for_again_with_what_is_wrong(caller: Caller,
             rest = {name: value for name, value in inputs.items() if name not in ("prompt", field)}
             assert sent.items() >= rest.items()
             assert "response_format" in sent or "text" in sent
+    service.answers(service.result(chat('{"items": [{"title": "pen", "price": "low"}]}')), service.result(chat("{}")))
+    caller.run(GLM, {"prompt": "x"}, output_type=Invoice)
+    assert "\n- items.0.price: Input should be a valid number" in service.sent["messages"][-1]["content"]
 
 
 def test_what_is_wrong_is_told_in_few_words_which_the_estimate_of_the_cost_counts(
@@ -561,7 +565,7 @@ def test_an_answer_that_never_fits_is_an_error_with_all_that_is_known(caller: Ca
         (("name",), "value_error", "Value error, it is not Paris")
     ]
     assert str(error).startswith(f"the answer of {GLM} does not fit Capital after 2 retries: name: Value error, it is")
-    assert "raise output_retries" in str(error)
+    assert ". What to do: raise output_retries, describe the fields in the prompt, or take a larger model. " in str(error)
     assert (error.answer.usage.total_tokens, error.answer.meta.output_retries) == (45, 2)
     other = pickle.loads(pickle.dumps(error))
     assert (str(other), other.text, other.answer) == (str(error), error.text, error.answer)
@@ -578,12 +582,15 @@ def test_without_retries_nothing_is_asked_again(caller: Caller, service: Service
 
 
 def test_what_would_be_the_same_again_is_not_asked_again(caller: Caller, service: Service) -> None:
-    call = {"id": "1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    call, hear = (
+        {"id": name, "type": "function", "function": {"name": name, "arguments": "{}"}} for name in ("look", "hear")
+    )
     cut_short = native('{"name": "Par', usage={"prompt_tokens": 1, "completion_tokens": 9, "total_tokens": 10})
     table: list[tuple[str, dict[str, Any], Any, str]] = [
         (GLM, {"prompt": "x", "max_tokens": 9}, chat('{"name": "Par', "length"), "cut at max_tokens: pass a larger"),
         (LLAMA, {"prompt": "x", "max_tokens": 9}, cut_short, "cut at max_tokens: pass a larger"),
         (GLM, {"prompt": "x"}, chat(None, "tool_calls", tool_calls=[call]), r"calls a tool \(look\) and has no text"),
+        (GLM, {"prompt": "x"}, chat(None, "tool_calls", tool_calls=[call, hear]), r"calls a tool \(look, hear\) and"),
         (
             GPT_OSS,
             {"input": "x", "max_output_tokens": 16},
@@ -699,10 +706,13 @@ def test_the_total_timeout_is_one_for_all_requests(
 
 
 def test_an_answer_that_is_no_text_is_an_error(caller: Caller, service: Service) -> None:
-    service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png"))
-    with pytest.raises(OutputValidationError, match="answered Image, and no text that could hold City") as caught:
+    service.answers(service.raw(b"\x89PNG\r\n\x1a\n", "image/png", cf_ray="ray-1"))
+    words = r"answered Image, and no text that could hold City\. What to do: call it without `output_type`$"
+    with pytest.raises(OutputValidationError, match=words) as caught:
         caller.run(LLAMA, {"prompt": "x"}, output_type=City)
     assert (caught.value.model, caught.value.status_code, caught.value.meta.model) == (LLAMA, 200, LLAMA)
+    assert caught.value.request_id == "ray-1"
+    assert isinstance(caught.value.answer, Image)
     image: Any = service.raw(b"\x89PNG\r\n\x1a\n", "image/png", cf_ai_neurons="5")
     service.answers(service.result(native("no"), cf_ai_neurons="2"), image)
     with pytest.raises(OutputValidationError, match="answered Image") as caught:
