@@ -24,7 +24,7 @@ from cfai._credentials import Secret, describe
 from cfai._errors import APIResponseValidationError, CfaiError, ConfigurationError, InputError
 from cfai._json import find_unsendable, is_mapping, join_surrogates, to_builtins
 from cfai._limits import find_first_turn, is_slow_to_count, requested_output
-from cfai._request import encode_image, encode_messages, inputs_to_builtins, is_medium, quote_model, walk
+from cfai._request import encode_image, encode_message, inputs_to_builtins, is_medium, quote_model, walk
 from cfai._streaming import AsyncEventStream, EventStream, aencode_stream, encode_stream
 from cfai._warnings import LimitWarning, warn
 from cfai.models.schemas import get_schema
@@ -720,10 +720,10 @@ def _to_plain(model: str, messages: Any) -> list[Any]:
     """Return messages as they are sent, those that are so already as they are. Raises `InputError`."""
     if isinstance(messages, Iterable) and not isinstance(messages, str | bytes | Mapping):
         messages = [
-            encode_messages(model, [message], "messages", is_chat=True)[0]
+            encode_message(model, message, f"messages[{number}]", is_chat=True)
             if any(is_medium(each) for each, _ in walk(message))
             else message
-            for message in cast("Iterable[Any]", messages)
+            for number, message in enumerate(cast("Iterable[Any]", messages))
         ]
     return [*messages_to_builtins(messages)]
 

@@ -167,6 +167,15 @@ def test_the_history_may_be_edited_and_the_edit_is_sent(talk: Talk, service: Ser
 
 
 @SYNC_AND_ASYNC
+def test_a_history_that_is_given_is_sent_whole_behind_the_system_message(caller: Caller, service: Service) -> None:
+    asked = [{"role": "user", "content": text} for text in ("Where?", "And why?")]
+    for system, first in (("Be brief.", [SYSTEM]), (None, [])):
+        with row(system):
+            Talk(caller, caller.ai.chat(LLAMA, system=system, messages=asked)).send("Well?")
+            assert service.sent["messages"] == [*first, *asked, {"role": "user", "content": "Well?"}]
+
+
+@SYNC_AND_ASYNC
 def test_half_a_character_in_an_answer_does_not_end_a_conversation(caller: Caller, service: Service) -> None:
     talk = Talk(caller, caller.ai.chat(GLM))
     choice = {"index": 0, "message": MESSAGE | {"reasoning_content": "Greet\ud83d"}, "finish_reason": "stop"}
@@ -689,7 +698,7 @@ def test_what_is_no_question_is_refused_before_anything_is_sent(caller: Caller, 
         (5, None, "`text` must be a string, got int"),
         (PNG, None, "got bytes: images go into `images`"),
         ("", None, "`text` must not be empty"),
-        ("\ud800", None, "half of a surrogate pair"),
+        ("\ud800", None, "^text: the text has half of a surrogate pair"),
         ("x", b"<html>", r"images\[0\]\['url'\]|images\[0\] must be an image, got text/html"),
         ("x", [PNG, Path("gone.png")], r"images\[1\].*No such file"),
         ("x", [None], r"images\[0\] must be an image, got None"),
@@ -725,10 +734,16 @@ def test_a_conversation_is_written_as_json_and_goes_on_where_it_was(caller: Call
     assert Chat.from_json(caller.ai, text.encode(), session_affinity="new").session_affinity == "new"
 
 
-def test_a_class_under_response_format_is_passed_anew(caller: Caller) -> None:
+def test_tools_and_a_class_under_response_format_are_passed_anew(caller: Caller, service: Service) -> None:
     class City(BaseModel):
         name: str
 
+    def get_weather(city: str) -> str:
+        return "mild"
+
+    text = caller.ai.chat(GLM, tools=[get_weather]).to_json()
+    Talk(caller, Chat.from_json(caller.ai, text, tools=[get_weather])).send("Where?")
+    assert [tool["function"]["name"] for tool in service.sent["tools"]] == ["get_weather"]
     text = caller.ai.chat(GLM, inputs={"response_format": City, "temperature": 0}).to_json()
     assert json.loads(text)["inputs"] == {"temperature": 0}
     again = Chat.from_json(caller.ai, text, inputs={"response_format": City})
@@ -797,7 +812,7 @@ def test_a_conversation_that_cannot_be_read_or_written_says_why(caller: Caller) 
         Chat.from_json(caller.ai, json.dumps(good | {"messages": ["Where?"]}))
     assert Chat.from_json(caller.ai, json.dumps(good | {"comment": "new"})).messages == said("Where?")
     chat = caller.ai.chat(LLAMA, inputs={"temperature": float("nan")})
-    with pytest.raises(InputError, match="nan cannot be sent"):
+    with pytest.raises(InputError, match=r"^inputs\['temperature'\]: nan cannot be sent"):
         chat.to_json()
     for copied in (copy.copy, copy.deepcopy, pickle.dumps):
         with row(copied), pytest.raises(ConfigurationError, match="to_json"):
@@ -897,7 +912,7 @@ def test_an_edit_of_the_history_forgets_where_it_was_cut_only_if_that_is_gone(
     del chat.messages[:4]
     talk.send("Once more?")
     assert service.sent["messages"][0] == first
-    del chat.messages[: chat.messages.index(first) + 2]
+    del chat.messages[: chat.messages.index(first) + 3]
     talk.send("And now?")
     assert service.sent["messages"] == chat.messages[:-1]
     assert chat.dropped == []
@@ -942,6 +957,11 @@ def test_what_makes_no_conversation_is_refused_at_once(caller: Caller) -> None:
         ({"messages": "Where?"}, InputError, "`messages` must be a list of dicts, got str"),
         ({"messages": SYSTEM}, InputError, "`messages` must be a list of dicts, got dict"),
         ({"messages": [5]}, InputError, r"messages\[0\] must be a dict"),
+        (
+            {"messages": [SYSTEM, {"role": "user", "content": ["x", Path("gone.png")]}]},
+            InputError,
+            r"^messages\[1\]\['content'\]\[1\]: No such file",
+        ),
         ({"return_raw_response": True}, TypeError, "unexpected keyword argument 'return_raw_response'"),
         ({"output_type": dict}, TypeError, "unexpected keyword argument 'output_type'"),
         ({"nonsense": 1}, TypeError, "unexpected keyword argument 'nonsense'"),
@@ -957,6 +977,7 @@ def test_what_makes_no_conversation_is_refused_at_once(caller: Caller) -> None:
         Talk(caller, chat).send("Where?")
 
 
+@pytest.mark.filterwarnings("ignore:`messages` is no input of")
 def test_a_model_that_takes_no_messages_is_refused_before_anything_is_sent(caller: Caller, service: Service) -> None:
     moondream = "@cf/moondream/moondream3.1-9B-A2B"
     for model in (moondream, "@cf/openai/whisper", "@cf/baai/bge-m3", "@cf/llava-hf/llava-1.5-7b-hf"):
@@ -970,11 +991,14 @@ def test_a_model_that_takes_no_messages_is_refused_before_anything_is_sent(calle
                 Talk(caller, chat).send("Where?")
     assert service.requests == []
     service.answers(service.result({"caption": "A cat."}))
-    talk = Talk(caller, caller.ai.chat(moondream, checks="off"))
-    for ask in (talk.send, talk.read):
-        with pytest.raises(APIResponseValidationError, match=f"{moondream} must answer with text .*, got ") as unread:
-            ask("Where?")
-        assert unread.value.model == moondream
+    for checks in ("off", "warn"):
+        talk = Talk(caller, caller.ai.chat(moondream, checks=checks))
+        for ask in (talk.send, talk.read):
+            with pytest.raises(
+                APIResponseValidationError, match=f"{moondream} must answer with text .*, got "
+            ) as unread:
+                ask("Where?")
+            assert unread.value.model == moondream
 
 
 @SYNC_AND_ASYNC

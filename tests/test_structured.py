@@ -565,7 +565,7 @@ def test_an_answer_that_never_fits_is_an_error_with_all_that_is_known(caller: Ca
         (("name",), "value_error", "Value error, it is not Paris")
     ]
     assert str(error).startswith(f"the answer of {GLM} does not fit Capital after 2 retries: name: Value error, it is")
-    assert ". What to do: raise output_retries, describe the fields in the prompt, or take a larger model. " in str(error)
+    assert "What to do: raise output_retries, describe the fields in the prompt, or take a larger model. " in str(error)
     assert (error.answer.usage.total_tokens, error.answer.meta.output_retries) == (45, 2)
     other = pickle.loads(pickle.dumps(error))
     assert (str(other), other.text, other.answer) == (str(error), error.text, error.answer)

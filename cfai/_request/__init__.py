@@ -2,7 +2,7 @@
 
 from cfai._request.media import encode_media, has_media
 from cfai._request.media_source import Medium, StreamedFile, encode_samples, is_array, is_medium, open_medium, walk
-from cfai._request.message_parts import encode_image, encode_messages
+from cfai._request.message_parts import encode_image, encode_message
 from cfai._request.options import (
     CREDENTIAL_HEADERS,
     GatewayCost,
@@ -43,7 +43,7 @@ __all__ = [
     "encode_image",
     "encode_inputs",
     "encode_media",
-    "encode_messages",
+    "encode_message",
     "encode_samples",
     "find_header_flaw",
     "has_media",

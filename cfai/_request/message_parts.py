@@ -83,23 +83,22 @@ def encode_messages(model: str, messages: Any, place: str, *, is_chat: bool) -> 
     """
     if not isinstance(messages, list | tuple):
         return messages
-    encoded: list[Any] = []
-    for number, message in enumerate(cast("list[Any]", messages)):
-        where = f"{place}[{number}]"
-        if is_model(message):
-            message = dump_model(message, ("content",), where)
-        content = message.get("content") if is_mapping(message) else None
-        where = f"{where}['content']"
-        if isinstance(content, list | tuple):
-            items = enumerate(_list_parts(content))
-            message = {
-                **message,
-                "content": [_encode_part(model, each, f"{where}[{at}]", is_chat) for at, each in items],
-            }
-        elif is_medium(content):
-            message = {**message, "content": [_encode_part(model, content, where, is_chat)]}
-        encoded.append(message)
-    return encoded
+    items = enumerate(cast("list[Any]", messages))
+    return [encode_message(model, message, f"{place}[{number}]", is_chat=is_chat) for number, message in items]
+
+
+def encode_message(model: str, message: Any, place: str, *, is_chat: bool) -> Any:
+    """Return a message with the media in it encoded; one that has no list of parts, and no medium, as it is."""
+    if is_model(message):
+        message = dump_model(message, ("content",), place)
+    content = message.get("content") if is_mapping(message) else None
+    place = f"{place}['content']"
+    if isinstance(content, list | tuple):
+        items = enumerate(_list_parts(content))
+        return {**message, "content": [_encode_part(model, each, f"{place}[{at}]", is_chat) for at, each in items]}
+    if is_medium(content):
+        return {**message, "content": [_encode_part(model, content, place, is_chat)]}
+    return message
 
 
 def _encode_part(model: str, part: Any, place: str, is_chat: bool) -> Any:
