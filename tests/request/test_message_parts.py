@@ -353,6 +353,12 @@ def test_what_is_no_medium_is_refused_by_its_place_and_never_shown(
             (["a", odd], r"\[1\] must be text, an image, a sound, a video or an object, got")
             for odd in (object(), 5, None, True, [[[1, 2, 3]]], {1}, np.float64(1), tuple)
         ),
+        (["a", 5], r"\[1\] must be text, an image, a sound, a video or an object, got 5$"),
+        (["a", Part(type="x", thing=object())], r"\[1\]: Part cannot be sent as JSON: "),  # pyright: ignore[reportCallIssue]
+        *(
+            ([{"type": name, name: Part(type="x", thing=object())}], rf"\[0\]\['{name}'\]: Part cannot be sent")  # pyright: ignore[reportCallIssue]
+            for name in ("image_url", "input_audio")
+        ),
         ([Tensor(np.zeros((2, 2), "float32"))], r"\[0\] must be an array \(height, width, 3\)"),
         ([Tensor(None)], r"\[0\]: numpy cannot read this Tensor: it has a gradient"),
     ]
