@@ -26,7 +26,6 @@ from cfai.models import catalogue
 from cfai.models.schemas import get_schema
 from cfai.structured import (
     OutputFormat,
-    SchemaForm,
     add_envelope,
     arun_structured,
     check_json_mode,
@@ -156,11 +155,11 @@ def adapt_inputs(inputs: Mapping[str, Any], model: str) -> ModelCall:
             if "tool_choice" in adapted:
                 adapted["tool_choice"] = _convert_tool(adapted["tool_choice"])
     _convert_switch(adapted, model)
-    wanted, form = _find_envelope(inputs), find_form(model, adapted)
-    if wanted is not None and form not in (None, wanted[0]):
+    envelope = _find_envelope(inputs)
+    if envelope is not None and find_form(model, adapted) is not None:
         for name in ("response_format", "guided_json"):
             adapted.pop(name, None)
-        adapted = add_envelope(model, adapted, wanted[1])
+        adapted = add_envelope(model, adapted, envelope)
     # The schemas have little of what the Responses API takes.
     if known is None or adapted.get("input") is not None:
         return ModelCall(model, adapted)
@@ -323,19 +322,19 @@ def _asks_for_json(inputs: Mapping[str, Any]) -> bool:
     return _find_envelope(inputs) is not None or _find_format(inputs).get("type") == "json_object"
 
 
-def _find_envelope(inputs: Mapping[str, Any]) -> tuple[SchemaForm, Mapping[str, Any]] | None:
-    """Return the form in which inputs have a JSON schema, and the schema in an envelope as it came; `None` without."""
+def _find_envelope(inputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the JSON schema that inputs have in any form, in an envelope as it came; `None` without."""
     if is_mapping(schema := inputs.get("guided_json")):
-        return "guided", {"schema": schema}
+        return {"schema": schema}
     wanted = _find_format(inputs)
     if wanted.get("type") != "json_schema":
         return None
     if is_mapping(wanted.get("schema")):
-        return "responses", {name: value for name, value in wanted.items() if name != "type"}
+        return {name: value for name, value in wanted.items() if name != "type"}
     rules = wanted.get("json_schema")
     if not is_mapping(rules):
         return None
-    return ("envelope", rules) if is_mapping(rules.get("schema")) else ("bare", {"schema": rules})
+    return rules if is_mapping(rules.get("schema")) else {"schema": rules}
 
 
 def _find_format(inputs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -469,6 +469,7 @@ def test_inputs_are_carried_over_to_the_other_shape() -> None:
         ({"messages": [user], "image": b"png"}, "openai/gpt-5", {"messages": [seen("x")]}, ()),
         ({"prompt": "x", "image": b"png"}, "@cf/nobody/new", {"prompt": "x", "image": b"png"}, ()),
         ({"prompt": "x", "odd": 1}, "@cf/nobody/new", {"prompt": "x", "odd": 1}, ()),
+        ({"messages": ["x", user]}, "@cf/nobody/new", {"messages": ["x", user]}, ()),
     ]
     for inputs, model, expected, left_out in table:
         with row((inputs, model)):

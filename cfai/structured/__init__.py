@@ -7,7 +7,6 @@ takes, the object is read out of the text of the answer, and what does not fit i
 from cfai.structured._call import arun_structured, count_reads, run_structured, was_sent
 from cfai.structured._format import OutputFormat
 from cfai.structured._schema import (
-    SchemaForm,
     add_envelope,
     add_schema,
     check_json_mode,
@@ -23,7 +22,6 @@ from cfai.structured._streams import AsyncStructuredStream, StructuredStream
 __all__ = [
     "AsyncStructuredStream",
     "OutputFormat",
-    "SchemaForm",
     "StructuredStream",
     "add_envelope",
     "add_schema",
