@@ -246,7 +246,7 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process(files: ExitSt
     class Inputs(BaseModel):
         prompt: str
 
-    class Holder(BaseModel):
+    class Holder(BaseModel, extra="allow"):
         image: Any
 
     def spool(content: bytes) -> Any:
@@ -284,6 +284,10 @@ def test_a_key_tells_inputs_apart_and_is_the_same_in_every_process(files: ExitSt
         {"image": cfai.types.Audio(content=b"h", media_type="audio/mpeg")},
         *({"image": Holder(image=io.BytesIO(content))} for content in (b"i", b"j")),
         *({"image": Holder(image=content)} for content in (b"\xff", b"\xfe")),
+        *(
+            {"image": Holder.model_validate({"image": io.BytesIO(b"m"), "detail": detail})}
+            for detail in ("low", "high")
+        ),
         *({"image": {"body": io.BytesIO(content), "contentType": "image/png"}} for content in (b"k", b"l")),
         {"prompt": "\ud83d"},
         {1: object()},
