@@ -279,7 +279,7 @@ def make_key(model: str, inputs: Any) -> bytes:
         raise
     except Exception:  # a picture that is cut off raises what it likes
         return os.urandom(_KEY_SIZE)  # cannot be sent, as its row will say
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_SIZE).digest()
+    return hashlib.blake2b(text.encode(), digest_size=_KEY_SIZE).digest()
 
 
 def _describe_value(value: Any) -> Any:

@@ -219,6 +219,7 @@ EXPECTED: dict[str, Says] = {
     "whole-native-json-mode": Says(['{"safe":true,"categories":["S1"]}']),
     "whole-chat": Says(["Hello"], "Hm", [ToolCall("f", "{}", "t")], "tool_calls", (13, 5, 18)),
     "whole-chat-enveloped": Says(["Hello"], "Hm", [ToolCall("f", "{}", "t")], "tool_calls", (13, 5, 18)),
+    "whole-without-events-number": Says(["0.10"]),
     "whole-chat-number": Says(["0.10"], finish="stop"),
     "whole-completion": Says(["Hello"], finish="length", usage=(3, 2, 5)),
     "whole-completion-number": Says(["0.10"], finish="stop"),
