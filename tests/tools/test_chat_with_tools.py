@@ -458,6 +458,25 @@ def test_a_long_result_leaves_out_the_oldest_turns_before_the_next_round(callers
 
 
 @SYNC_AND_ASYNC
+def test_a_history_that_takes_long_to_count_goes_with_tools_too(callers: Callers, service: Service) -> None:
+    caller = callers(limit_overrides={LLAMA: 200_000}, token_counter=ByWords())
+    before = [asked(words(60_000)), said("Well.")]
+    for way in ("send", "stream"):
+        with row(way):
+            service.forget()
+            talk = Talk(caller, LLAMA, messages=before)
+            if way == "send":
+                service.answers(service.result(ASKS), service.result(completion("Mild.")))
+                talk.send()
+            else:
+                service.answers(service.events(*STREAMED_ASKS), service.events(*streamed("Mild.")))
+                list(talk.stream())
+            sent = [json.loads(request.content)["messages"] for request in service.requests]
+            assert [each[:3] for each in sent] == [[*before, asked()]] * 2
+            assert talk.chat.messages == [*sent[1], said("Mild.")]
+
+
+@SYNC_AND_ASYNC
 def test_a_result_that_fits_no_model_stays_and_is_left_out_with_its_turn(callers: Callers, service: Service) -> None:
     caller = callers(limit_overrides={LLAMA: 6000}, token_counter=ByWords())
 

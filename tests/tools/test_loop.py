@@ -622,8 +622,11 @@ def test_an_interruption_of_a_tool_passes_through(service: Service) -> None:
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_an_interruption_of_an_asynchronous_tool_comes_by_its_own_name(backend: str, service: Service) -> None:
+    class Stop(BaseException):
+        pass
+
     async def stop() -> str:
-        raise SystemExit(3)
+        raise error
 
     async def wait() -> str:
         await anyio.sleep_forever()
@@ -636,9 +639,10 @@ def test_an_interruption_of_an_asynchronous_tool_comes_by_its_own_name(backend: 
 
     stopping = call_of("a", "{}", "stop")
     for calls in ([stopping], [stopping, call_of("b", "{}", "wait")], [stopping, call_of("b", "{}", "stop")]):
-        with row(calls), pytest.raises(SystemExit) as raised:
-            anyio.run(main, calls, backend=backend)
-        assert raised.value.code == 3
+        for error in (SystemExit(3), Stop()):
+            with row((calls, error)), pytest.raises(type(error)) as raised:
+                anyio.run(main, calls, backend=backend)
+            assert raised.value is error
 
 
 def test_a_tool_that_is_cancelled_from_within_is_told_to_the_model_and_the_others_go_on(service: Service) -> None:
