@@ -51,7 +51,8 @@ def test_a_job_stops_before_its_budget_is_passed_and_warns(jobs: Jobs) -> None:
         with row((most, concurrency)):
             runner = StandIn(lambda _: "x")
             job = jobs(runner, SHORT, max_cost=most, concurrency=concurrency)
-            with pytest.warns(BudgetWarning, match="stopped before max_cost of"):
+            advice = "What to do: inputs are left: raise max_cost, or give them a smaller max_tokens$"
+            with pytest.warns(BudgetWarning, match=f"stopped before max_cost of .*{advice}"):
                 rows = list(job)
             report = job.report()
             assert [each.index for each in rows] == list(range(len(rows)))

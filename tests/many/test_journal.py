@@ -483,6 +483,19 @@ finally:
 
 
 @SYNC_AND_ASYNC
+def test_a_disk_that_fails_stops_the_job(jobs: Jobs, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", break_down)
+    runner = StandIn(lambda _: "x")
+    with pytest.raises(OSError, match=r"the journal cannot be written \(Input/output error\)") as caught:
+        list(jobs(runner, prompts(100), journal=path, concurrency=2))
+    assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(path))
+    assert len(runner.calls) < 100
+
+
+@SYNC_AND_ASYNC
 def test_a_job_that_nobody_has_any_more_lets_its_journal_go(jobs: Jobs, path: Path) -> None:
     for number in range(3):
         job = jobs(StandIn(lambda _: "x"), prompts(100), journal=path, concurrency=2)
@@ -509,7 +522,8 @@ def test_an_answer_that_breaks_a_validator_is_its_rows_failure_and_stands_in_the
         f"the answer of {MODEL} could not be validated: ZeroDivisionError: {rows[0].error.__cause__}. What to do: "
         "a validator of `output_type` must raise ValueError or AssertionError for what does not fit"
     )
-    assert sum("error" in line for line in lines_of(path)) == 1
+    errors = [line["error"] for line in lines_of(path) if "error" in line]
+    assert errors == [{"cause": "OutputValidationError", "message": str(rows[0].error)}]
     assert min(line["cost"] for line in lines_of(path)[1:]) > 0
     assert [each.from_journal for each in jobs(StandIn(call), prompts(4), output_type=Inverse, journal=path)] == [
         False,
