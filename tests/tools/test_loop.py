@@ -513,7 +513,7 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
             for choice in ("any", "get_weather", 5, {"type": "tool", "name": "get_weather"})
         ),
         (PROMPT, {"model": "anthropic/claude-sonnet-4", "gateway": "default"}, InputError, "in Anthropic's own shape"),
-        ({}, {}, InputError, "must have a 'prompt', or a list of 'messages'"),
+        ({}, {}, InputError, r"must have a 'prompt', or a list of 'messages' \(of gpt-oss, of 'input'\), got neither$"),
         ({"messages": QUESTION}, {}, InputError, "got 'messages' of type dict"),
         ({"messages": [QUESTION], "prompt": "x"}, {}, InputError, "exclude each other"),
         ("Hello", {}, InputError, "`inputs` must be a dict"),
@@ -522,6 +522,9 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
     ):
         with row(message), pytest.raises(kind, match=message):
             run_with_tools(caller, options.pop("model", GLM), inputs, tools=[get_weather], **options)
+    two: Any = [get_weather, {"function": get_weather, "name": "get_time"}]
+    with pytest.raises(InputError, match=r"got 'book'; there are: get_weather, get_time$"):
+        run_with_tools(caller, GLM, PROMPT | {"tool_choice": {"function": {"name": "book"}}}, tools=two)
     with pytest.raises(InputError, match="got 'required'; there are none"):
         run_with_tools(caller, GLM, PROMPT | {"tool_choice": "required"}, tools=[])
     assert service.requests == []
@@ -529,7 +532,9 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
     run_with_tools(caller, "@cf/meta/llama-guard-3-8b", {"messages": [QUESTION]}, tools=[get_weather], checks="off")
     run_with_tools(caller.with_options(checks="off"), "@cf/baai/bge-m3", PROMPT, tools=[get_weather])
     run_with_tools(caller, "@cf/new/model", PROMPT, tools=[get_weather])
-    assert len(service.requests) == 3
+    run_with_tools(caller, "@cf/ibm-granite/granite-4.0-h-micro", PROMPT, tools=[get_weather])  # by its schema alone
+    run_with_tools(caller, GLM, PROMPT | {"tool_choice": {"function": {"name": "get_weather"}}}, tools=[get_weather])
+    assert len(service.requests) == 5
 
 
 @SYNC_AND_ASYNC
@@ -677,6 +682,7 @@ def test_a_tool_that_is_cancelled_from_within_is_told_to_the_model_and_the_other
             service.answers(service.result(asks(*calls)), service.result(WORDS))
             answer = asyncio.run(main(calls))
             assert [done.content for done in answer.steps[0].calls] == contents
+            assert f"Error: {answer.steps[0].calls[0].error}" == interrupted
             assert answer.text == "It is mild."
 
 
