@@ -285,7 +285,10 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(caller: Caller, ser
         (ConfigurationError, "`resume` must be the `.partial` of an EmbeddingsError, got list", ["a"], {"resume": []}),
         (ConfigurationError, f"`resume` must be of {BASE}, got vectors of {M3}", ["a"], {"resume": other}),
         (InputError, "`inputs` must be a dict such as", ["a"], {"inputs": "cls"}),
-        (InputError, "`inputs` must not have 'text'", ["a"], {"inputs": {"text": "b"}}),
+        *(
+            (InputError, f"`inputs` must not have '{name}'", ["a"], {"inputs": {name: "b"}})
+            for name in ("text", "queries", "documents", "query", "contexts", "requests", "stream")
+        ),
         (InputError, "`pooling` must be one of 'mean', 'cls'", ["a"], {"inputs": {"pooling": "max"}}),
         (InputError, "`text` must be given", ["a"], {"field": "queries"}),
         (ConfigurationError, "`checks` must be", ["a"], {"checks": "never"}),

@@ -425,7 +425,8 @@ def test_a_text_may_go_as_a_whole() -> None:
         with pytest.raises(ContextLengthError, match="Shorten the last messages") as caught:
             fit_messages([user(content)], limit=least - 1, **options)
         assert "truncate_last" not in str(caught.value)
-    with pytest.raises(ContextLengthError):  # without a user message there is nothing to cut
+    # Without a user message there is nothing to cut.
+    with pytest.raises(ContextLengthError, match=r"^`messages` must be at most 49 tokens, which the limit of 50 \("):
         fit_messages([system(words(100))], family="llama3", limit=50, truncate_last=True)
 
 
