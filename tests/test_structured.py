@@ -972,6 +972,7 @@ def test_partials_follow_the_last_object_that_began(caller: Caller, service: Ser
     table: list[tuple[Any, list[str], list[Any]]] = [
         (City, ["Sure [1", "] {so}: ", *object_, " (see [2])"], [{}, {"name": "Paris"}, whole]),
         (City, ["<think>Is it {", '"name": "Lyon"', "}?</th", "ink>\n", *object_], [{}, {"name": "Paris"}, whole]),
+        (City, ['Is it {"a":1}</think>', *object_], [{}, {"name": "Paris"}, whole]),
         (City, ['Not {"name": "X"}, ', "but ", *object_], [{"name": "X"}, {}, {"name": "Paris"}, whole]),
         (list[int], ["As [1] says:\n", "[1", ", 2]"], [[1], [1, 2]]),
         (list[int], ["As [1] says: ", '{"value": [1', ", 2]}", " [9]"], [[1], [1, 2]]),
