@@ -47,6 +47,7 @@ class Decoder:
         "_status_code",
         "_stray_lines",
         "accumulator",
+        "body_without_events",
         "done",
         "failure",
     )
@@ -67,6 +68,8 @@ class Decoder:
         """True once `[DONE]`, or the last event of the Responses or the Messages API, was seen."""
         self.failure: StreamError | None = None
         """The error that broke the stream, if any did."""
+        self.body_without_events: bytes | None = None
+        """The answer, if it came as JSON by itself in the place of a stream."""
         self._model = model
         self._request_id = request_id
         self._status_code = status_code
@@ -254,7 +257,7 @@ class Decoder:
         if not isinstance(event, dict):
             return []
         tokens = self._feed_event(cast("dict[str, Any]", event), data)
-        self.done = True
+        self.done, self.body_without_events = True, data
         return tokens
 
     def _record_error_of_event(self, event: Any) -> StreamError:

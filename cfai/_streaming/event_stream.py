@@ -341,6 +341,8 @@ class PassthroughEncoder:
             if not sent:
                 raise
             return sent  # `check` raises it
+        if (body := self._decoder.body_without_events) is not None:
+            return [*sent, pad(b"data: " + body.replace(b"\n", b"\ndata: ")) + b"\n\n"]
         # What is cut off is no event.
         is_whole = is_json_object(b"\n".join(parse_fields(last).data or []))
         return [*sent, pad(last) + b"\n\n"] if is_whole else sent
