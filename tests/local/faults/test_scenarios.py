@@ -254,7 +254,7 @@ def read_answer(caller: Any, model: str, inputs: dict[str, Any], **options: Any)
     answer = caller.run(model, inputs, **options)
     if inputs.get("stream"):
         with answer:
-            list(answer)
+            answer.result()
     return answer
 
 
