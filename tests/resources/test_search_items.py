@@ -199,6 +199,7 @@ def test_items_are_listed_by_every_filter_and_deleted(docs: AiSearchInstance, in
         ({"item_id": usa.id}, ["usa.md"]),
         ({"metadata_filter": {"year": {"$lt": 2024}}}, ["france/paris.md"]),
         ({"metadata_filter": '{"folder": "france/"}'}, ["france/paris.md"]),
+        ({"metadata_filter": "null"}, ["usa.md", "france/paris.md"]),
         ({"source": "builtin", "sort_by": "status"}, ["usa.md", "france/paris.md"]),
         ({"source": "r2:other"}, []),
         ({"status": "completed"}, ["usa.md", "france/paris.md"]),

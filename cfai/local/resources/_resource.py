@@ -103,13 +103,33 @@ def refuse(problem: str) -> ErrorResponse:
     return ErrorResponse(7001, problem, status=400)
 
 
+def not_found(what: str) -> ErrorResponse:
+    """Return the error for what is not there."""
+    return ErrorResponse(7002, f"Not Found: {what}", status=404)
+
+
+def read_object(request: ResourceRequest, method: str) -> dict[str, Any]:
+    """Return the body of a request by `method`, which must be an object. Raises `ErrorResponse`."""
+    if request.method != method:
+        raise ErrorResponse(7001)
+    body = request.json
+    if not isinstance(body, dict):
+        raise refuse("the body must be an object")
+    return body  # pyright: ignore[reportUnknownVariableType]
+
+
+def reply(result: Any, result_info: Mapping[str, Any] | None = None) -> ResourceReply:
+    """Return a result in its envelope."""
+    return ResourceReply(build_envelope(result) | ({} if result_info is None else {"result_info": result_info}))
+
+
 def reply_page(request: ResourceRequest, rows: Iterable[Any], *, most: int = 100) -> ResourceReply:
     """Return the page of a list that is asked for, of `most` rows at most. Raises `ErrorResponse`."""
     page, per_page = request.read_number("page", 1, 1), request.read_number("per_page", 20, 1, most)
     everything = [*rows]
     result = everything[(page - 1) * per_page :][:per_page]
     info = {"count": len(result), "page": page, "per_page": per_page, "total_count": len(everything)}
-    return ResourceReply(build_envelope(result) | {"result_info": info})
+    return reply(result, info)
 
 
 def format_time(now: float) -> str:
