@@ -10,8 +10,8 @@ from typing import Any
 from cfai._json import is_mapping
 from cfai._resources.finetunes import ASSETS, CONFIG, MAX_RANK, MODEL_TYPES
 from cfai.local._json import as_object
-from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, format_time, refuse
-from cfai.local.wire import ErrorResponse, build_envelope
+from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, format_time, refuse, reply
+from cfai.local.wire import ErrorResponse
 from cfai.models import catalogue
 
 _FILES = {*ASSETS}
@@ -50,7 +50,7 @@ class Finetunes:
                 result = None
             case _:
                 raise ErrorResponse(7000)
-        return ResourceReply(build_envelope(result))
+        return reply(result)
 
     def check(self, model: str, lora: Any) -> None:
         """Raise `ErrorResponse` unless a model runs a fine-tune, which is named by its id or name."""

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cfai._json import is_mapping
-from cfai.local.resources._resource import ResourceReply, ResourceRequest, refuse, reply_page
-from cfai.local.wire import ErrorResponse, build_envelope
+from cfai.local.resources._resource import ResourceReply, ResourceRequest, refuse, reply, reply_page
+from cfai.local.wire import ErrorResponse
 
 _TEXT_FILTERS = ("provider", "model", "model_type", "request_content_type", "response_content_type")
 _FLAG_FILTERS = ("success", "cached")
@@ -50,7 +50,7 @@ class GatewayLogs:
                 raise ErrorResponse(7001, f"Method {request.method} not available for that URI.")
             case _:
                 raise ErrorResponse(7000)
-        return ResourceReply(build_envelope(result))
+        return reply(result)
 
     def _find(self, gateway: str, id: str) -> dict[str, Any]:
         log = self._logs.get(gateway, {}).get(id)

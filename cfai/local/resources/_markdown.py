@@ -11,8 +11,8 @@ from typing import Any
 from cfai._json import is_mapping
 from cfai._resources.markdown import FORMATS
 from cfai.local._json import as_object
-from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, refuse
-from cfai.local.wire import ErrorResponse, build_envelope
+from cfai.local.resources._resource import FormPart, ResourceReply, ResourceRequest, refuse, reply
+from cfai.local.wire import ErrorResponse
 from cfai.types import find_media_type
 
 _PDF = "application/pdf"
@@ -26,14 +26,14 @@ class Markdown:
         match request.method, request.path:
             case "GET", ("supported",):
                 rows = [{"extension": suffix, "mimeType": media_type} for suffix, media_type in FORMATS.items()]
-                return ResourceReply(build_envelope(rows))
+                return reply(rows)
             case "POST", ():
                 parts = request.form
                 files = [part for part in parts if part.name == "files" and part.filename]
                 options = _parse_options([part.content for part in parts if part.name == "conversionOptions"])
                 if not files:
                     raise refuse("No files were provided")
-                return ResourceReply(build_envelope([_convert(file, options) for file in files]))
+                return reply([_convert(file, options) for file in files])
             case _:
                 raise ErrorResponse(7000)
 
