@@ -20,6 +20,7 @@ import httpx
 import pytest
 import respx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
+from hypothesis import HealthCheck, settings
 
 from cfai import Ai, AsyncStream, Stream, Token
 
@@ -30,6 +31,10 @@ ACCOUNT = "0123456789abcdef0123456789abcdef"
 TOKEN = "token-that-must-not-show-0123456789"
 LONG = 10.0
 """Seconds after which a test gives up waiting for what should have happened at once."""
+
+# How long an example takes is the machine's, and no reason to fail.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -40,7 +40,7 @@ def test_loads_raises_value_error_for_what_is_not_json() -> None:
             loads(data)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=30) | st.text(alphabet='[]{}",:\\u0d8eE+-.19ntfalsr ', max_size=30).map(str.encode))
 def test_loads_raises_nothing_else_for_any_bytes(data: bytes) -> None:
     try:
@@ -57,7 +57,7 @@ _values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_values, st.booleans())
 def test_loads_gives_back_what_was_written(value: Any, ascii: bool) -> None:
     assert loads(json.dumps(value, ensure_ascii=ascii).encode("utf-8", "surrogatepass" if ascii else "replace")) == (
@@ -118,7 +118,7 @@ def test_halves_of_surrogate_pairs_are_joined_and_lone_ones_replaced_or_split_of
         assert split_surrogate(text) == (expected[:-1] if rest else expected, rest), (text, expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text(st.sampled_from("ab\ud83d\ud800\udbff\udc00\ude00\udfff😀\ufeff\0")),
     st.text(st.characters(exclude_categories=["Cs"])),

@@ -205,7 +205,7 @@ PIECES = (
 )
 
 
-@settings(max_examples=150, deadline=None, database=None, derandomize=True)
+@settings(max_examples=150, database=None, derandomize=True)
 @given(st.lists(st.sampled_from(PIECES), max_size=24).map("".join))
 def test_nothing_acts_in_any_mixture(text: str) -> None:
     check_harmless(text)

@@ -137,7 +137,7 @@ def conversations(draw: st.DrawFn) -> list[Any]:
     return messages
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(conversations(), st.sampled_from(FAMILIES), PERCENT, st.integers(0, 200), st.data())
 def test_what_is_left_fits_and_is_whole(
     messages: list[Any], family: str, percent: int, max_tokens: int, data: st.DataObject
@@ -169,7 +169,7 @@ def test_what_is_left_fits_and_is_whole(
     assert all(any(each is message for message in messages) for each in fit.messages)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(conversations(), st.sampled_from(FAMILIES), PERCENT)
 def test_no_more_is_dropped_than_must_be(messages: list[Any], family: str, percent: int) -> None:
     limit = most_likely(messages, (), measured(family)) * percent // 100
@@ -187,7 +187,7 @@ def test_no_more_is_dropped_than_must_be(messages: list[Any], family: str, perce
         assert most_likely(more, (), measured(family)) > limit
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(conversations(), st.sampled_from(FAMILIES), st.integers(300, 1500))
 def test_the_last_user_message_is_cut_if_that_is_wanted(messages: list[Any], family: str, limit: int) -> None:
     messages = [*messages, user(TEXTS["emoji"] + TEXTS["English"] * 200)]

@@ -251,7 +251,7 @@ values = st.recursive(
         st.sampled_from([*MAX_TOKENS_FIELDS, "prompt", "messages", "input", "instructions", "requests"]), values
     )
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_inputs_are_taken_and_left_as_they_are(inputs: dict[str, Any]) -> None:
     before = repr(inputs)
     for model in (INT8, MISTRAL, QWEN):

@@ -46,7 +46,7 @@ def is_part(text: str, left: str, side: Side) -> bool:
     return text.startswith(left) if side == "end" else text.endswith(left)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(HOSTILE, st.integers(0, 80), st.sampled_from(FAMILIES), st.sampled_from(SIDES))
 def test_a_text_that_is_cut_is_short_enough(text: str, most: int, family: str, side: Side) -> None:
     left = truncate(text, most, family=family, side=side)
@@ -57,7 +57,7 @@ def test_a_text_that_is_cut_is_short_enough(text: str, most: int, family: str, s
         assert is_part(text, left, side)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(HOSTILE, st.integers(0, 80), st.sampled_from(SIDES))
 def test_a_text_that_is_cut_is_short_enough_by_its_counter(text: str, most: int, side: Side) -> None:
     left = truncate(text, most, family="llama3", side=side, counter=ByBytes())

@@ -58,7 +58,7 @@ class Faulty(StandIn):
     before=st.integers(0, 25),
     kill=st.integers(0, 10**6),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_job_that_is_killed_at_any_byte_of_its_journal_goes_on_from_there(
     portal: BlockingPortal | None,
     prompts: list[int],

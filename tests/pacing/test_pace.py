@@ -48,7 +48,7 @@ def test_a_minute_has_as_many_requests_as_it_may_have_and_no_more() -> None:
 
 
 @given(st.integers(1, 60), st.integers(1, 30), st.floats(0, 0.4), st.floats(0, 90))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_late_workers_do_not_overfill_a_minute(rate: int, workers: int, delay: float, work: float) -> None:
     assert fullest_minute(send(Pace(rate), 150, workers=workers, delay=delay, work=work)) <= rate
 

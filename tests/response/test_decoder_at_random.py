@@ -56,7 +56,7 @@ def streams(draw: st.DrawFn) -> tuple[bytes, str, str]:
     return (body + "data: [DONE]" + draw(st.sampled_from(["", end, end + end]))).encode(), text, reasoning
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(streams(), st.lists(st.integers(0, 600), max_size=6))
 def test_any_stream_says_what_was_put_into_it_in_any_cut(stream: tuple[bytes, str, str], at: list[int]) -> None:
     body, text, reasoning = stream
@@ -77,7 +77,7 @@ _FRAGMENTS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(_FRAGMENTS) | st.binary(max_size=2), max_size=30).map(b"".join))
 def test_any_bytes_raise_nothing_but_stream_errors(body: bytes) -> None:
     came = play([body])
@@ -97,7 +97,7 @@ _json = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(_json, max_size=4))
 def test_any_json_raises_nothing_but_stream_errors(events: list[Any]) -> None:
     came = play([*map(event, events), b"data: [DONE]\n\n"])
@@ -170,7 +170,7 @@ def test_the_short_ways_through_the_decoder_lead_where_the_long_one_does() -> No
 _odd_events = st.builds(merge, st.sampled_from(_PLAIN), st.lists(st.sampled_from(_EXTRAS), max_size=2))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.sampled_from(_PLAIN), st.lists(_odd_events, min_size=1, max_size=2))
 def test_the_short_ways_do_so_for_stranger_events_too(first: dict[str, Any], others: list[dict[str, Any]]) -> None:
     short, long = ways([first, *others])

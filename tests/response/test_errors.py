@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cfai import (
@@ -417,7 +417,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.integers(200, 599), st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_no_body_breaks_the_parser(status: int, content: bytes) -> None:
     error = build_error(status, {}, content, model=MODEL)
@@ -425,7 +424,6 @@ def test_no_body_breaks_the_parser(status: int, content: bytes) -> None:
     assert len(str(error).splitlines()) == 1
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_retry_after_breaks_the_parser(value: str) -> None:
     seconds = parse_retry_after({"retry-after": value, "retry-after-ms": value}, NOW)

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cfai import BadRequestError
@@ -274,7 +274,6 @@ def test_the_examples_in_docstrings_hold() -> None:
     assert (failed, attempted > 0) == (0, True)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([*(page for page, *_ in PAGES), "'/", "/a'", " must be ", "required properties at '/"])),
     st.dictionaries(st.sampled_from(["a", "tools", "messages"]), st.none() | st.lists(st.none() | st.just(FLAT))),

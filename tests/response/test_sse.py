@@ -324,7 +324,7 @@ bodies = st.lists(st.sampled_from(_GRAMMAR) | st.binary(max_size=3), max_size=40
 cuts = st.lists(st.integers(0, 200), max_size=8)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(bodies, cuts)
 @example(b"data: a\r\n\r\n", [8])
 @example(BOM + b"data: a\n\n", [1, 2])
@@ -360,7 +360,7 @@ _COMMON = [
 ]  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from(_COMMON), max_size=30).map(b"".join), cuts)
 def test_httpx_sse_says_the_same_where_it_follows_the_standard(body: bytes, at: list[int]) -> None:
     assert decode(cut(body, at)) == httpx_sse_events(body)

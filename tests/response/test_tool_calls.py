@@ -182,7 +182,7 @@ def test_half_a_character_waits_for_its_other_half() -> None:
     assert calls.build_result() == [ToolCall("f", "a😀b")]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.tuples(st.sampled_from(["f", "g"]), st.lists(st.text(max_size=3), max_size=4)), max_size=4),
     st.randoms(use_true_random=False),
@@ -284,7 +284,7 @@ def test_reports_make_one_usage() -> None:
 _counts = st.integers(1, 50)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_counts, st.lists(_counts, min_size=1, max_size=10), st.booleans(), st.booleans())
 def test_the_three_habits_come_to_the_same(prompt: int, pieces: list[int], zeros: bool, trailer: bool) -> None:
     total = sum(pieces)

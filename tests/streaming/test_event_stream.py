@@ -220,7 +220,7 @@ def test_padding_is_fresh_for_each_event_and_its_length_varies() -> None:
     assert max(lengths) - min(lengths) > 20
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.dictionaries(
         st.text(max_size=3).filter(lambda key: key != "p"), st.text(max_size=5) | st.floats(allow_nan=False), max_size=4

@@ -118,21 +118,21 @@ def test_what_a_server_may_read_as_one_token_counts_as_one() -> None:
 
 @given(hostile, families)
 @example("\u0301\u0323" * 40, "qwen2")
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_the_bounds_never_cross(text: str, family: str) -> None:
     lower, upper = bounds(text, family)
     assert 0 <= lower <= upper
 
 
 @given(st.lists(hostile, max_size=4), st.sampled_from(["", " ", "\n", "\n\n", "<|im_end|>\n"]), families)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_texts_added_up_never_pass_the_bound_of_the_whole(texts: list[str], between: str, family: str) -> None:
     texts = [text.strip() for text in texts]  # a special token may take blanks along
     assert tokens.count_borders(texts, family) <= max(0, tokens.lower_bound(between.join(texts), family) - 1)
 
 
 @given(hostile, families)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_borders_are_fewer_than_tokens(text: str, family: str) -> None:
     assert tokens.count_borders([text], family) <= max(0, tokens.lower_bound(text, family) - 1)
 

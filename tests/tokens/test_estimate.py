@@ -36,7 +36,7 @@ def test_nothing_is_no_token_and_something_is_one() -> None:
             assert [tokens.estimate(char, family) >= 1 for char in "a1 \n.\u4e2d"] == [True] * 6, family
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.text(st.characters(), max_size=60) | st.text("aZ09 \n\t\r.=_'\u00e9\u4e2d\U0001f600\ud83d\u0301", max_size=60)
 )
@@ -46,7 +46,7 @@ def test_any_text_has_an_estimate(text: str) -> None:
         assert is_bounded(text, family)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(st.characters(), max_size=40))
 def test_every_feature_is_a_number_of_something(text: str) -> None:
     assert all(size >= 0 for piece in PIECE.findall(text) for size in count_features(piece).values())

@@ -67,7 +67,7 @@ def count(text: str, family: str) -> int:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(TEXTS, TEXTS, TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_more_cuts_are_counted_than_there_are(family: str, before: str, text: str, behind: str) -> None:
     start, end = len(before), len(before) + len(text)
     inside = [stop for _, stop in pieces(before + text + behind, family) if start < stop < end]

@@ -96,7 +96,7 @@ def check_steps(steps: list[Step]) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sync", "asyncio", "trio"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rounds=st.lists(ROUND, max_size=ROUNDS + 2), breaks=st.booleans())
 def test_a_loop_loses_nothing_and_answers_every_call_once(backend: str, rounds: list[list[Any]], breaks: bool) -> None:
     # The first round without a call is the last answer.

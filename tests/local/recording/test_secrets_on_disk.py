@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cfai.local import Emulator, Fault, RecordingWriter
@@ -208,7 +208,6 @@ def redact(body: bytes, cuts: list[int], **changes: Any) -> bytes:
 
 
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=12))
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_where_chunks_are_cut_does_not_matter(cuts: list[int]) -> None:
     assert redact(EVENTS, cuts) == redact(EVENTS, [])
 
