@@ -144,6 +144,12 @@ def takes_batches(model: models.Model) -> bool:
     return "async_queue" in model.capabilities or model.name in _ALSO_QUEUED
 
 
+def _is_partial(rows: Sequence[Any], status: Any, size: int | None) -> bool:
+    """Return True for answers to which more will come: a batch that waits may show those so far, or an empty list."""
+    is_waiting = isinstance(status, str) and status.lower() in _WAITING
+    return is_waiting and (size is None or len(rows) < size)
+
+
 def _check_model(model: str) -> None:
     entry = models.catalogue().get(model)
     if entry is None or takes_batches(entry):
@@ -418,9 +424,7 @@ class _BatchState(Generic[T]):
         """Take what a poll was answered with. The body tells, whatever the status: 202 is one of an interim answer."""
         rows = output.get("responses") if isinstance(output, types.Output) else None
         status = output.get("status") if isinstance(output, types.Output) else None
-        # One that still waits may show its answers so far, or an empty list.
-        is_waiting = isinstance(status, str) and status.lower() in _WAITING
-        if isinstance(rows, list) and not is_waiting:
+        if isinstance(rows, list) and not _is_partial(cast("list[Any]", rows), status, part.size):
             part.items, part.meta = read_items(cast("list[Any]", rows), part, output.meta), output.meta
         elif not isinstance(status, str):
             raise _make_unreadable_error("a batch was asked after, and no status came", output, self.model)

@@ -55,7 +55,7 @@ _PROVIDER_KEY = "store the provider's key in the gateway, or load credits and tu
 WITHOUT_MODEL = {
     _SCHEMA: "compare what was passed with Cloudflare's reference of this call",
     _NAME: _ADDRESS,
-    _TIMED_OUT: "it may have been done all the same, so it was not sent again: try again, with less at a time",
+    _TIMED_OUT: "it took too long, but may have been done all the same: try again, with less at a time",
 }
 """What is said in the place of a hint about a model, for a call that runs none."""
 

@@ -472,6 +472,13 @@ def test_answers_beside_a_status_of_waiting_are_not_all(wire: Wire, mocked: Batc
             assert [item.ok for item in items] == [True, True]
 
 
+def test_as_many_answers_as_requests_are_all_whatever_the_status(wire: Wire, mocked: Batches) -> None:
+    wire.result(QUEUED, {"status": "running", "responses": [text(1), text(0)]})
+    items = mocked.wait(mocked(LLAMA, [{"prompt": "Hi"}] * 2), timeout=1)
+    assert [item.index for item in items] == [0, 1]
+    assert len(wire.requests) == 2
+
+
 def test_every_form_of_a_failed_item_is_an_error_of_its_request(wire: Wire, mocked: Batches) -> None:
     for form, answer, kind in (
         ("errors", {"success": False, "errors": [{"code": 3040, "message": "busy"}]}, cfai.CapacityError),

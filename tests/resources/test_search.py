@@ -333,7 +333,7 @@ def test_what_a_token_lacks_and_what_is_not_there_is_told(remote: Ai, invoke: In
         (401, 10000, "of AI Search, AI Search Edit"),
         (400, 7000, "name or id of what was called"),
         (400, 7001, "compare what was passed with Cloudflare's reference of this call"),
-        (524, None, "it may have been done all the same, so it was not sent again: try again, with less at a time"),
+        (524, None, "it took too long, but may have been done all the same: try again, with less at a time"),
         (404, 7777, "check account_id, base_url, and the name or id of what was called"),
     ):
         respx.route().respond(status, json={"success": False, "errors": [{"code": code, "message": "no"}]})
