@@ -296,7 +296,7 @@ class AiSearchItem:
             items = validate_rows(SearchItemChunk, body, response, request)
             info = body.get("result_info") if is_mapping(body) else None
             total, end = info.get("total") if is_mapping(info) else None, offset + len(items)
-            has_more = end < total if isinstance(total, int) else len(items) >= limit
+            has_more = end != total if len(items) >= limit else isinstance(total, int) and end < total
             return Page(items, end if items and has_more else None)
 
         return build_operation(f"{self._path}/chunks", read, query={"limit": limit, "offset": offset})

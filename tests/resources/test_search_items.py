@@ -272,6 +272,8 @@ def test_logs_follow_the_cursor_and_chunks_the_offset(remote_docs: AiSearchInsta
         with row(pages):
             found = [chunk.id for chunk in invoke(item, "chunks", limit=3)]
             assert found == [name for names in pages for name in names]
+    chunks.mock(side_effect=[page(["a", "b", "c"], total=0), page(["d"], total=0)])
+    assert len([*invoke(item, "chunks", limit=3)]) == 4, "a total that cannot be loses no chunk"
     chunks.mock(side_effect=[page(["a"])])
     assert len(invoke(item, "chunks")) == 1
     assert chunks.calls.last.request.url.query == b"limit=20&offset=0"
