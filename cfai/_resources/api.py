@@ -230,8 +230,10 @@ def get_result(body: Any) -> Any:
 
 
 def read_nothing(response: ApiResponse, request: ApiRequest) -> None:
-    """Read an answer that says no more than that it was done."""
-    read_body(response, request)
+    """Read an answer that says no more than that it was done: an envelope, or no body at all."""
+    body = read_body(response, request)
+    if body is not None and not is_mapping(body):
+        raise make_unreadable_error(f"the answer must be an object, got {type(body).__name__}", response, request)
 
 
 def read_as(kind: type[M]) -> Callable[[ApiResponse, ApiRequest], M]:

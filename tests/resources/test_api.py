@@ -172,6 +172,26 @@ def test_what_is_no_answer_is_told(remote: Ai, invoke: Invoke) -> None:
 
 
 @respx.mock
+def test_what_is_done_is_answered_with_an_object_or_nothing(remote: Ai, invoke: Invoke) -> None:
+    calls = (
+        (remote.gateway("g"), "patch_log", "l"),
+        (remote.search().get("docs").items, "delete", "i"),
+        (remote.search(), "delete", "docs"),
+        (remote.search(), "create", {"id": "docs"}),
+    )
+    for owner, name, argument in calls:
+        options = {"score": 1} if name == "patch_log" else {}
+        for content in ("", "null", '{"success": true, "result": 0}'):
+            respx.route().respond(200, text=content)
+            with row((name, content)):
+                invoke(owner, name, argument, **options)
+        for content in ("0", "[]", '"done"'):
+            respx.route().respond(200, text=content)
+            with row((name, content)), pytest.raises(APIResponseValidationError, match="must be an object, got"):
+                invoke(owner, name, argument, **options)
+
+
+@respx.mock
 def test_bytes_that_are_no_characters_cost_no_answer(remote: Ai, invoke: Invoke) -> None:
     route = respx.get(SEARCH)
     for name in (rb"a \ud83d b", b"a \xff b", rb"a \ude00\ud83d b"):
