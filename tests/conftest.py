@@ -59,7 +59,7 @@ def _programs_hear_ctrl_c() -> None:
 
 @contextmanager
 def row(name: object) -> Iterator[None]:
-    """Return name the row of a table in whatever fails inside."""
+    """Name the row of a table in whatever fails inside."""
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""What tests of realtime sessions share: models, a second of sound, and the server's end of a WebSocket."""
+"""Models, a second of sound, and the server's end of a WebSocket, for tests of realtime sessions."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ class Service:
             self.connection.receive_data(data)
 
 
-def remote(url: str, **options: Any) -> Ai:
+def make_client(url: str, **options: Any) -> Ai:
     return Ai(account_id=ACCOUNT, api_token=TOKEN, base_url=url, trust_env=False, max_retries=0, **options)

@@ -46,7 +46,19 @@ from cfai.types import (
     UtteranceEnd,
 )
 from tests.conftest import Peer, Serve, row
-from tests.resources.sessions import AURA, FLUX, LINEAR, NOVA, SECOND, SENTENCE, SMART_TURN, Go, Service, read, remote
+from tests.resources.sessions import (
+    AURA,
+    FLUX,
+    LINEAR,
+    NOVA,
+    SECOND,
+    SENTENCE,
+    SMART_TURN,
+    Go,
+    Service,
+    make_client,
+    read,
+)
 
 # The models, as the emulator speaks them
 
@@ -178,7 +190,7 @@ def test_what_a_session_ends_in_the_middle_of_is_the_last_transcript(serve: Serv
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai:
+        async with make_client(server.url) as ai:
             for messages, code, heard in rows:
                 async with ai.arealtime(FLUX, **LINEAR) as session:
                     texts: list[str] = []
@@ -417,7 +429,7 @@ def test_a_session_that_is_left_says_goodbye_and_closes_its_connection(serve: Se
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai:
+        async with make_client(server.url) as ai:
             for is_cancelled in (False, True):
                 with anyio.CancelScope() as scope:
                     async with ai.arealtime(FLUX, **LINEAR):
@@ -443,7 +455,7 @@ def test_each_model_is_told_the_end_in_its_own_words(serve: Serve, go: Go) -> No
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai:
+        async with make_client(server.url) as ai:
             for model in (FLUX, NOVA, SMART_TURN):
                 async with ai.arealtime(model, **(LINEAR if model != SMART_TURN else {})) as session:
                     await session.finish()
@@ -472,7 +484,7 @@ def test_aura_is_done_when_all_was_flushed_whether_or_not_it_closes(serve: Serve
             yield piece
 
     async def main() -> None:
-        async with remote(server.url) as ai, ai.arealtime(AURA) as session:
+        async with make_client(server.url) as ai, ai.arealtime(AURA) as session:
             await session.speak("one")
             await session.speak("")
             await session.flush()
@@ -531,7 +543,7 @@ def test_one_wrong_field_loses_neither_the_turn_nor_its_text(serve: Serve, go: G
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+        async with make_client(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
             for fields, confidence in rows:
                 event = await anext(session)
                 with row(fields):

@@ -32,7 +32,7 @@ from cfai.types import (
     UtteranceEnd,
 )
 from tests.conftest import ACCOUNT, TOKEN, Peer, Serve, row
-from tests.resources.sessions import AURA, FLUX, LINEAR, NOVA, SECOND, SMART_TURN, Go, Service, read, remote
+from tests.resources.sessions import AURA, FLUX, LINEAR, NOVA, SECOND, SMART_TURN, Go, Service, make_client, read
 from tests.test_environment import pass_on
 
 # Bytes
@@ -49,7 +49,7 @@ def test_a_session_is_opened_with_the_token_the_gateway_and_its_parameters(serve
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai:
+        async with make_client(server.url) as ai:
             gateway: Any = {"id": "my", "skipCache": True, "token": "token-of-the-gateway"}
             session = ai.arealtime(NOVA, **LINEAR, punctuate=True, gateway=gateway, extra_headers={"x-team": "a"})
             assert TOKEN not in repr(session) + repr(vars(session))
@@ -93,7 +93,7 @@ def test_a_session_goes_through_a_proxy_and_trusts_own_certificates(
     async def main() -> None:
         url, through = f"https://localhost:{server.port}/client/v4", f"http://me:secret-word@localhost:{proxy.port}"
         for option in ({}, {"proxy": through}):
-            async with remote(url, verify=pem, **option) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+            async with make_client(url, verify=pem, **option) as ai, ai.arealtime(FLUX, **LINEAR) as session:
                 await session.send_audio(SECOND[:8192])
                 [event] = await read(session)
                 assert event["audio"] == SECOND[:8192]
@@ -164,7 +164,7 @@ def test_a_message_in_any_form_becomes_an_event_and_none_is_lost(serve: Serve, g
     server = serve(script)
 
     async def main() -> list[RealtimeEvent]:
-        async with remote(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+        async with make_client(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
             return await read(session)
 
     *events, broken, parts, as_bytes, sound = go(main)
@@ -195,7 +195,7 @@ def test_an_error_in_any_form_is_raised_without_the_token(serve: Serve, go: Go) 
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai:
+        async with make_client(server.url) as ai:
             for message, code, reason in rows:
                 async with ai.arealtime(FLUX, **LINEAR) as session:
                     with row(message), pytest.raises(RealtimeError) as caught:
@@ -232,7 +232,7 @@ def test_what_is_no_websocket_is_told(serve: Serve, go: Go) -> None:
     async def main() -> None:
         for script, kind, said in rows:
             server = serve(script)
-            async with remote(server.url) as ai:
+            async with make_client(server.url) as ai:
                 with row(said), pytest.raises(kind, match=said) as caught:
                     async with ai.arealtime(FLUX, **LINEAR) as session:
                         await read(session)
@@ -262,7 +262,7 @@ def test_pings_are_answered_while_nobody_reads(serve: Serve, go: Go) -> None:
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
+        async with make_client(server.url) as ai, ai.arealtime(FLUX, **LINEAR) as session:
             await anyio.to_thread.run_sync(was_answered.wait)
             await session.send_audio(b"\0\0")
             assert await read(session) == []
@@ -280,7 +280,7 @@ def test_a_message_that_is_too_large_ends_a_session(serve: Serve, go: Go) -> Non
         peer.left()
 
     async def main() -> None:
-        ai = remote(serve(script).url, max_answer_bytes=5000)
+        ai = make_client(serve(script).url, max_answer_bytes=5000)
         async with ai, ai.arealtime(FLUX, **LINEAR) as session:
             for use in (lambda: read(session), lambda: session.send_audio(SECOND)):
                 with pytest.raises(RealtimeError, match=f"{FLUX} is over: 1009 .* larger than max_answer_bytes"):
@@ -297,7 +297,7 @@ def test_a_service_that_is_silent_after_the_end_is_not_waited_for(serve: Serve, 
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url, timeout=0.05) as ai:
+        async with make_client(server.url, timeout=0.05) as ai:
             async with ai.arealtime(FLUX, **LINEAR) as session:
                 await session.finish()
                 with pytest.raises(RealtimeError, match=r"was silent for 0.05 s after finish\(\)"):
@@ -328,7 +328,7 @@ def test_a_model_that_answers_fewer_pieces_is_told_the_end_after_a_silence(
     server = serve(script)
 
     async def main() -> None:
-        async with remote(server.url) as ai, ai.arealtime(SMART_TURN) as session:
+        async with make_client(server.url) as ai, ai.arealtime(SMART_TURN) as session:
             await session.send_audio(bytes(16_384))
             await session.finish()
             assert [event["is_complete"] for event in await read(session)] == [False, True]
